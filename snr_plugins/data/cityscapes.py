@@ -1,0 +1,243 @@
+"""Boxes of any folder in Cityscapes' layout: the real one, its foggy copies, the synthetic city.
+
+    <root>/gtFine/<split>/<city>/<stem>_gtFine_instanceIds.png     16 bit, one for all conditions
+    <root>/leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png
+    <root>/leftImg8bit_foggy/<split>/<city>/<stem>_leftImg8bit_foggy_beta_0.02.png
+    <root>/leftImg8bit_night/<split>/<city>/<stem>_leftImg8bit_night.png
+    <root>/leftImg8bit_rain/<split>/<city>/<stem>_leftImg8bit_rain.png
+
+In the label image a pixel of instance k of class c holds 1000 c + k; a pixel of a group, where
+single instances cannot be told apart, holds c alone.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID
+from snr_plugins.errors import InputError
+
+LABEL_SUFFIX = "_gtFine_instanceIds.png"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Where the frames of one kind of weather lie.
+
+    Args:
+        folder: folder of the images below the root.
+        suffix: what follows the frame's stem in a file name.
+        beta: attenuation of the fog per metre; None without fog.
+    """
+
+    folder: str
+    suffix: str
+    beta: float | None = None
+
+
+def _foggy(beta: float) -> Condition:
+    return Condition("leftImg8bit_foggy", f"_leftImg8bit_foggy_beta_{beta}.png", beta)
+
+
+CONDITIONS = {
+    "clear": Condition("leftImg8bit", "_leftImg8bit.png"),
+    "foggy_beta_0.005": _foggy(0.005),
+    "foggy_beta_0.01": _foggy(0.01),
+    "foggy_beta_0.02": _foggy(0.02),
+    "night": Condition("leftImg8bit_night", "_leftImg8bit_night.png"),
+    "rain": Condition("leftImg8bit_rain", "_leftImg8bit_rain.png"),
+}
+BOX_CONVENTIONS = ("detectron2", "detectron")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One image of one condition and the label image that belongs to it."""
+
+    stem: str
+    condition: str
+    image: Path
+    label: Path
+
+
+def read_cityscapes(
+    root: str | os.PathLike[str],
+    split: str,
+    conditions: Sequence[str] = ("clear",),
+    box_convention: str = "detectron2",
+    mend: str = "check the path, or unpack Cityscapes there",
+) -> list[dict]:
+    """Read the boxes of one split, sorted by condition, city and frame.
+
+    Two conventions are in use, and numbers made with one do not compare with the other:
+
+    - ``"detectron2"``: the box runs from the first to the last pixel of the mask, so its width is
+      one less than the number of columns covered; groups are kept as ``iscrowd=1``. These are the
+      boxes of Detectron2's own Cityscapes loader when it reads masks.
+    - ``"detectron"``: width and height are one larger; groups are dropped.
+
+    Both leave out instances that are a single row or column of pixels.
+
+    Args:
+        root: the folder that holds ``gtFine`` and the image folders.
+        split: ``"train"`` or ``"val"`` (any folder name).
+        conditions: names of ``CONDITIONS``; with several, each frame appears once per condition.
+        box_convention: one of ``BOX_CONVENTIONS``.
+        mend: what the reader of the error should do when a folder is missing.
+
+    Returns:
+        One dict per image: ``file_name``; ``image_id``, the frame's stem, followed by the
+        condition where several were asked for, so that it stays unique; ``height`` and ``width``
+        in pixels; ``annotations``, a list of dicts with ``category_id`` (index into
+        ``THING_CLASSES``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area`` (pixels of the mask) and
+        ``iscrowd`` (0 or 1).
+
+    Raises:
+        InputError: unknown condition or convention; a folder or label file is missing; the split
+            is empty; a file is no PNG, or cut short; image and label differ in size.
+    """
+    _check_name("condition", conditions, CONDITIONS)
+    _check_name("box convention", [box_convention], BOX_CONVENTIONS)
+    root = Path(root)
+    frames = [frame for name in conditions for frame in _list_frames(root, split, name, mend)]
+
+    # Decoding and NumPy release the interpreter lock: threads measured as fast as processes here,
+    # and they are safe after CUDA has started. All conditions of a frame share one label image.
+    labels = sorted({frame.label for frame in frames})
+    with ThreadPool(min(len(labels), os.cpu_count() or 1)) as pool:
+        read = pool.map(lambda path: _read_label(path, box_convention), labels)
+        sizes = pool.map(lambda frame: read_png_size(frame.image), frames)
+    label_of = dict(zip(labels, read, strict=True))
+    return [
+        _record(frame, size, *label_of[frame.label], single=len(conditions) == 1)
+        for frame, size in zip(frames, sizes, strict=True)
+    ]
+
+
+def read_png_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels of a PNG, from its header, without decoding it.
+
+    Also looks for the chunk that ends every PNG, since a file cut short by a broken download or a
+    full disk lacks it.
+
+    Raises:
+        InputError: the file cannot be read, is no PNG, or does not end as one.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(24)
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - len(PNG_END)))
+            tail = file.read()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the file.") from error
+    if len(head) < 24 or not head.startswith(PNG_SIGNATURE):
+        raise InputError(f"{path} is not a PNG image: copy or download it again.")
+    if tail != PNG_END:
+        raise InputError(f"{path} is cut short or damaged: copy or download it again.")
+    width, height = struct.unpack(">II", head[16:24])
+    return height, width
+
+
+def boxes_of_instances(instance_ids: np.ndarray, box_convention: str) -> list[dict]:
+    """Annotations of one label image, ordered by instance id.
+
+    Args:
+        instance_ids: (H, W), non-negative integers as described at the top of this module.
+        box_convention: one of ``BOX_CONVENTIONS``.
+
+    Returns:
+        The ``annotations`` of `read_cityscapes`.
+    """
+    pixels = np.bincount(instance_ids.ravel())
+    annotations = []
+    for instance_id in np.flatnonzero(pixels):
+        is_group = instance_id < 1000
+        category = CATEGORY_OF_LABEL_ID.get(int(instance_id if is_group else instance_id // 1000))
+        if category is None or (is_group and box_convention == "detectron"):
+            continue
+        x, y, columns, rows = cv2.boundingRect((instance_ids == instance_id).astype(np.uint8))
+        if columns == 1 or rows == 1:
+            continue
+        last = 0 if box_convention == "detectron" else 1
+        annotations.append(
+            {
+                "category_id": category,
+                "bbox": [x, y, x + columns - last, y + rows - last],
+                "area": int(pixels[instance_id]),
+                "iscrowd": int(is_group),
+            }
+        )
+    return annotations
+
+
+def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
+
+
+def _list_frames(root: Path, split: str, name: str, mend: str) -> list[_Frame]:
+    condition = CONDITIONS[name]
+    image_dir = root / condition.folder / split
+    label_dir = root / "gtFine" / split
+    for folder in (image_dir, label_dir):
+        if not folder.is_dir():
+            raise InputError(f"The folder {folder} does not exist: {mend}.")
+    frames = []
+    for image in sorted(image_dir.glob(f"*/*{condition.suffix}")):
+        stem = image.name.removesuffix(condition.suffix)
+        label = label_dir / image.parent.name / f"{stem}{LABEL_SUFFIX}"
+        if not label.is_file():
+            raise InputError(
+                f"{image} has no label image {label}: add the label or remove the image."
+            )
+        frames.append(_Frame(stem, name, image, label))
+    if not frames:
+        raise InputError(f"No file <city>/*{condition.suffix} lies in {image_dir}: {mend}.")
+    return frames
+
+
+def _read_label(path: Path, box_convention: str) -> tuple[tuple[int, int], list[dict]]:
+    read_png_size(path)
+    try:
+        with Image.open(path) as image:
+            instance_ids = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
+    if instance_ids.ndim != 2:
+        raise InputError(f"{path} has colour channels: a label image holds one id per pixel.")
+    return instance_ids.shape, boxes_of_instances(instance_ids, box_convention)
+
+
+def _record(
+    frame: _Frame,
+    size: tuple[int, int],
+    label_size: tuple[int, int],
+    annotations: list[dict],
+    single: bool,
+) -> dict:
+    if size != label_size:
+        raise InputError(
+            f"{frame.image} is {size[1]}x{size[0]} pixels but its label {frame.label} is "
+            f"{label_size[1]}x{label_size[0]}: both must come from the same frame and size."
+        )
+    return {
+        "file_name": str(frame.image),
+        "image_id": frame.stem if single else f"{frame.stem}_{frame.condition}",
+        "height": size[0],
+        "width": size[1],
+        # A copy each, since conditions of one frame share the label that was read.
+        "annotations": [dict(annotation) for annotation in annotations],
+    }

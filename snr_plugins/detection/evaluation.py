@@ -1,0 +1,73 @@
+"""Detectron2's COCO evaluator, on freshly converted boxes and with AP50 for every class."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from detectron2.data import MetadataCatalog
+from detectron2.data.datasets.coco import convert_to_coco_json
+from detectron2.evaluation import COCOEvaluator
+from detectron2.utils import comm
+from pycocotools.cocoeval import COCOeval
+
+
+class AP50COCOEvaluator(COCOEvaluator):
+    """The framework's evaluator; its results gain ``AP50-<class>``, in percent.
+
+    The framework reports AP for every class but AP50, the metric of the foggy benchmarks, only
+    for their mean. NaN where a class has no box in the dataset.
+    """
+
+    def _derive_coco_results(
+        self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None
+    ) -> dict[str, float]:
+        results = super()._derive_coco_results(coco_eval, iou_type, class_names)
+        if coco_eval is not None and class_names:
+            results.update(_ap50_per_class(coco_eval, class_names))
+        return results
+
+
+def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
+    """An evaluator whose boxes are those of the dataset as it is now.
+
+    Left alone, the framework writes ``{output_dir}/{dataset_name}_coco_format.json`` once and from
+    then on evaluates against that file, whatever has become of the dataset. Here the main process
+    converts anew and the others wait for it. Must be called in every process of a distributed run.
+
+    Small, medium and large refer to the area of the box, except where the dataset is a COCO file
+    with areas of its own (`register_coco_folder`), which is evaluated as it stands.
+
+    Args:
+        dataset_name: a registered dataset.
+        output_dir: folder for the converted boxes and the predictions.
+
+    Raises:
+        InputError: the dataset cannot be read.
+    """
+    metadata = MetadataCatalog.get(dataset_name)
+    converted_name = f"{dataset_name}_coco_format.json"
+    known = metadata.get("json_file")
+    if known is None or os.path.basename(known) == converted_name:
+        # The framework remembers the first converted file in the metadata, which refuses to
+        # change; an evaluator made later, perhaps elsewhere, must not fall back on that one.
+        vars(metadata).pop("json_file", None)
+        json_file = os.path.join(output_dir, converted_name)
+        if comm.is_main_process():
+            convert_to_coco_json(dataset_name, json_file, allow_cached=False)
+        comm.synchronize()
+        metadata.json_file = json_file
+    return AP50COCOEvaluator(dataset_name, output_dir=output_dir)
+
+
+def _ap50_per_class(coco_eval: COCOeval, class_names: list[str]) -> dict[str, float]:
+    # precision: (IoU thresholds, recall levels, classes, area ranges, detection limits);
+    # area range 0 is "all" and the last limit the largest, as in the framework's AP per class.
+    at_50 = np.isclose(coco_eval.params.iouThrs, 0.5)
+    precision = coco_eval.eval["precision"][at_50, :, :, 0, -1]
+    results = {}
+    for index, name in enumerate(class_names):
+        levels = precision[..., index]
+        levels = levels[levels > -1]
+        results[f"AP50-{name}"] = float(100 * levels.mean()) if levels.size else float("nan")
+    return results

@@ -1,0 +1,8 @@
+"""The one exception a person is meant to read."""
+
+
+class InputError(ValueError):
+    """Something a person gave is wrong: one sentence that names the file or key, and the mend.
+
+    The tools print its message and exit with status 1; everything else keeps its traceback.
+    """

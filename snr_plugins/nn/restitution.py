@@ -1,0 +1,135 @@
+"""The dual restitution loss, computed on coefficients.
+
+For the entropy H of the class distribution that a linear classifier phi reads from a feature,
+
+    L+ = softplus(H(F~+) - H(F~))      restitution must sharpen the prediction
+    L- = softplus(H(F~)  - H(F~-))     contamination must blur it
+
+(Jin et al., arXiv 2101.00588, eqs. 5-7). phi is linear, so it commutes with the affine maps of
+:mod:`snr_plugins.nn.affine`: neither F~ nor F~- is ever computed. phi itself learns by
+cross-entropy on the enhanced feature; unsupervised, its entropies would mean nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from snr_plugins.nn.affine import Affine, at_least_float32
+from snr_plugins.nn.snr import Step
+
+
+class RestitutionTerms(NamedTuple):
+    """The loss of one stage, all scalars; gradients flow through the first two.
+
+    ``restitution`` is L+ + L-, ``probe`` the cross-entropy of phi on the enhanced feature.
+    The entropies (nats, detached means) are for logging: enhanced < normalised < contaminated
+    is what training should bring about.
+    """
+
+    restitution: Tensor
+    probe: Tensor
+    entropy_enhanced: Tensor
+    entropy_normalised: Tensor
+    entropy_contaminated: Tensor
+
+
+class RestitutionLoss(nn.Module):
+    """Restitution loss of one stage, with its linear probe phi.
+
+    Choose the form by the task: :meth:`pooled` for classification, :meth:`pixels` for
+    segmentation, :meth:`boxes` for detection. With no label to learn from, the loss is zero and
+    still attached to the graph, as distributed training wants.
+
+    Args:
+        channels: C of the stage.
+        num_classes: K of phi.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.probe = nn.Linear(channels, num_classes)
+        nn.init.normal_(self.probe.weight, std=0.01)
+        nn.init.zeros_(self.probe.bias)
+
+    def pooled(self, step: Step, labels: Tensor) -> RestitutionTerms:
+        """Entropy of the spatially pooled vector. ``labels``: (N,) class ids."""
+        # the pooled vector of each feature is the centre of its map
+        logits = [self.probe(affine.centre) for affine in _maps(step)]
+        return self._terms(logits, [_entropy(z) for z in logits], labels)
+
+    def boxes(
+        self, step: Step, pooled: Tensor, image_index: Tensor, labels: Tensor
+    ) -> RestitutionTerms:
+        """Entropy of each box's average-pooled vector; every box is one sample.
+
+        Args:
+            step: the SNR's step.
+            pooled: (P, C), the *input* F of the SNR averaged over each box. Averaging commutes
+                with the affine maps, so each box is pooled once for all three features.
+            image_index: (P,) long, the row of the batch that a box lies in.
+            labels: (P,) long class ids.
+        """
+        centred = pooled - step.coefficients.mean[image_index]
+        logits = [
+            self.probe(affine.scale[image_index] * centred + affine.centre[image_index])
+            for affine in _maps(step)
+        ]
+        return self._terms(logits, [_entropy(z) for z in logits], labels)
+
+    def pixels(self, step: Step, labels: Tensor, ignore_index: int = 255) -> RestitutionTerms:
+        """Entropy at every pixel, averaged over the map before the softplus.
+
+        ``labels``: (N, H, W) class ids at the feature's own size.
+        """
+        n, channels, height, width = step.features.shape
+        scale = torch.stack([m.scale for m in _maps(step)], 1)  # (N, 3, C)
+        centre = torch.stack([m.centre for m in _maps(step)], 1)  # (N, 3, C)
+        shift = centre - scale * step.coefficients.mean[:, None]
+        weight = scale[:, :, None] * self.probe.weight  # (N, 3, K, C): W diag(A)
+        bias = F.linear(shift, self.probe.weight, self.probe.bias)  # (N, 3, K): W B + b
+        classes = weight.shape[2]
+        logits = torch.baddbmm(
+            bias.reshape(n, 3 * classes, 1),
+            weight.reshape(n, 3 * classes, channels),
+            step.features.to(weight.dtype).reshape(n, channels, height * width),
+        ).reshape(n, 3, classes, height, width)
+        per_feature = list(logits.unbind(1))
+        entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
+        return self._terms(per_feature, entropies, labels, ignore_index)
+
+    @staticmethod
+    def _terms(
+        logits: list[Tensor], entropies: list[Tensor], labels: Tensor, ignore_index: int = -100
+    ) -> RestitutionTerms:
+        """``logits`` and ``entropies`` in the order of :func:`_maps`."""
+        normalised, enhanced, contaminated = entropies
+        ranking = F.softplus(enhanced - normalised) + F.softplus(normalised - contaminated)
+        supervised = F.cross_entropy(
+            at_least_float32(logits[1]), labels, ignore_index=ignore_index, reduction="sum"
+        )
+        return RestitutionTerms(
+            restitution=ranking.sum() / max(ranking.numel(), 1),
+            probe=supervised / (labels != ignore_index).sum().clamp(min=1),
+            entropy_enhanced=_mean(enhanced),
+            entropy_normalised=_mean(normalised),
+            entropy_contaminated=_mean(contaminated),
+        )
+
+
+def _maps(step: Step) -> tuple[Affine, Affine, Affine]:
+    return step.coefficients[1:]
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    """Entropy in nats of softmax over dim 1."""
+    log_p = F.log_softmax(at_least_float32(logits), dim=1)
+    return -(log_p.exp() * log_p).sum(dim=1)
+
+
+def _mean(values: Tensor) -> Tensor:
+    values = values.detach()
+    return values.sum() / max(values.numel(), 1)

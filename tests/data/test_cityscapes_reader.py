@@ -1,0 +1,212 @@
+"""Boxes read from a Cityscapes layout: by hand, against Detectron2's own loader, and bad input."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.data.labels import THING_CLASSES, THING_LABEL_IDS
+from snr_plugins.errors import InputError
+from tests.trees import (
+    AACHEN_GROUPS,
+    AACHEN_INSTANCES,
+    HEIGHT,
+    IMAGE_NAMES,
+    PAINTED,
+    WIDTH,
+    write_cityscapes_tree,
+)
+
+STEM = "aachen_000000_000019"
+FOG = ("foggy_beta_0.005", "foggy_beta_0.01", "foggy_beta_0.02")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return write_cityscapes_tree(tmp_path / "city")
+
+
+def image_path(root: Path, stem: str = STEM, condition: str = "clear") -> Path:
+    folder, suffix = IMAGE_NAMES[condition]
+    return root / folder / "val" / stem.split("_")[0] / f"{stem}{suffix}"
+
+
+def label_path(root: Path, stem: str = STEM) -> Path:
+    return root / "gtFine" / "val" / stem.split("_")[0] / f"{stem}_gtFine_instanceIds.png"
+
+
+def found(annotations: list[dict], iscrowd: int) -> list[tuple]:
+    chosen = [a for a in annotations if a["iscrowd"] == iscrowd]
+    return sorted((a["category_id"], a["bbox"], a["area"]) for a in chosen)
+
+
+def test_classes_are_those_cityscapes_evaluates():
+    labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
+    evaluated = [label for label in labels if label.hasInstances and not label.ignoreInEval]
+    assert THING_CLASSES == tuple(label.name for label in evaluated)
+    assert THING_LABEL_IDS == tuple(label.id for label in evaluated)
+
+
+def test_boxes_by_hand(tree):
+    records = read_cityscapes(tree, "val")
+    assert [record["image_id"] for record in records] == sorted(PAINTED)
+    first, without_instances, _ = records
+    assert first["file_name"] == str(image_path(tree))
+    assert (first["height"], first["width"]) == (HEIGHT, WIDTH)
+    assert found(first["annotations"], iscrowd=0) == list(AACHEN_INSTANCES)
+    assert found(first["annotations"], iscrowd=1) == list(AACHEN_GROUPS)
+    assert without_instances["annotations"] == []
+
+
+def test_detectron_convention_drops_groups_and_is_one_larger(tree):
+    annotations = read_cityscapes(tree, "val", box_convention="detectron")[0]["annotations"]
+    expected = [
+        (category, [x0, y0, x1 + 1, y1 + 1], area)
+        for category, (x0, y0, x1, y1), area in AACHEN_INSTANCES
+    ]
+    assert found(annotations, iscrowd=0) == expected
+    assert found(annotations, iscrowd=1) == []
+
+
+def test_same_boxes_as_detectron2(tmp_path):
+    pytest.importorskip("cityscapesscripts")
+    loader = pytest.importorskip("detectron2.data.datasets.cityscapes")
+    mask = pytest.importorskip("pycocotools.mask")
+    rng = np.random.default_rng(0)
+    ids = (24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 7, 24000, 25001, 26002, 29000, 31003, 33011)
+    painted = {}
+    for frame in range(3):
+        corners = rng.integers(0, (WIDTH, HEIGHT, WIDTH, HEIGHT), size=(40, 4))
+        painted[f"city_{frame:06}_000019"] = tuple(
+            (int(rng.choice(ids)), min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+            for x0, y0, x1, y1 in corners // (1, 1, 2, 2)
+        )
+    tree = write_cityscapes_tree(tmp_path, painted=painted)
+    expected = loader.load_cityscapes_instances(
+        str(tree / "leftImg8bit/val"), str(tree / "gtFine/val"), from_json=False, to_polygons=False
+    )
+    records = read_cityscapes(tree, "val")
+    assert sum(len(record["annotations"]) for record in records) > 20
+    by_file = {record["file_name"]: record for record in records}
+    assert len(by_file) == len(expected)
+    for theirs in expected:
+        ours = by_file[theirs["file_name"]]
+        assert (ours["height"], ours["width"]) == (theirs["height"], theirs["width"])
+        assert [
+            (a["category_id"], tuple(a["bbox"]), a["area"], bool(a["iscrowd"]))
+            for a in ours["annotations"]
+        ] == [
+            (a["category_id"], a["bbox"], int(mask.area(a["segmentation"])), bool(a["iscrowd"]))
+            for a in theirs["annotations"]
+        ]
+
+
+@pytest.mark.parametrize("condition", sorted(IMAGE_NAMES))
+def test_every_condition_has_the_clear_boxes(tmp_path, condition):
+    # All conditions lie in one tree, so that a wrong suffix would find another one's images.
+    tree = write_cityscapes_tree(tmp_path, conditions=tuple(IMAGE_NAMES))
+    records = read_cityscapes(tree, "val", (condition,))
+    assert [r["file_name"] for r in records] == [
+        str(image_path(tree, stem, condition)) for stem in sorted(PAINTED)
+    ]
+    clear = read_cityscapes(tree, "val")
+    assert [r["annotations"] for r in records] == [r["annotations"] for r in clear]
+    assert set(IMAGE_NAMES) == set(CONDITIONS)
+
+
+def test_several_conditions_keep_image_ids_unique_and_annotations_apart(tmp_path):
+    tree = write_cityscapes_tree(tmp_path, conditions=FOG)
+    records = read_cityscapes(tree, "val", FOG)
+    assert len({record["image_id"] for record in records}) == len(records) == 3 * len(PAINTED)
+    assert records[0]["image_id"] == f"{STEM}_foggy_beta_0.005"
+    records[0]["annotations"][0]["bbox_mode"] = 0
+    assert "bbox_mode" not in records[3]["annotations"][0]
+
+
+def test_other_files_in_a_city_folder_are_ignored(tree):
+    (image_path(tree).parent / "Thumbs.db").write_bytes(b"")
+    assert len(read_cityscapes(tree, "val")) == len(PAINTED)
+
+
+def remove_split(root: Path) -> None:
+    shutil.rmtree(root / "leftImg8bit" / "val")
+
+
+def remove_labels(root: Path) -> None:
+    shutil.rmtree(root / "gtFine")
+
+
+def empty_split(root: Path) -> None:
+    for image in (root / "leftImg8bit" / "val").glob("*/*.png"):
+        image.unlink()
+
+
+def remove_one_label(root: Path) -> None:
+    label_path(root).unlink()
+
+
+def shrink_image(root: Path) -> None:
+    Image.new("RGB", (WIDTH // 2, HEIGHT // 2)).save(image_path(root))
+
+
+def colour_label(root: Path) -> None:
+    Image.new("RGB", (WIDTH, HEIGHT)).save(label_path(root))
+
+
+def cut_image(root: Path) -> None:
+    path = image_path(root)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def cut_label(root: Path) -> None:
+    path = label_path(root)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def empty_image(root: Path) -> None:
+    image_path(root).write_bytes(b"")
+
+
+def jpeg_image(root: Path) -> None:
+    Image.new("RGB", (WIDTH, HEIGHT)).save(image_path(root), format="JPEG")
+
+
+def damage_label_inside(root: Path) -> None:
+    content = bytearray(label_path(root).read_bytes())
+    start = content.index(b"IDAT") + 8
+    content[start : start + 20] = bytes(20)
+    label_path(root).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("break_tree", "message"),
+    [
+        (remove_split, "leftImg8bit/val does not exist: unpack it"),
+        (remove_labels, "gtFine/val does not exist: unpack it"),
+        (empty_split, r"No file <city>/\*_leftImg8bit.png lies in .*leftImg8bit/val: unpack it"),
+        (remove_one_label, f"{STEM}_leftImg8bit.png has no label image .*{STEM}_gtFine_instance"),
+        (shrink_image, f"{STEM}_leftImg8bit.png is 48x24 pixels but its label .* is 96x48"),
+        (colour_label, f"{STEM}_gtFine_instanceIds.png has colour channels"),
+        (cut_image, f"{STEM}_leftImg8bit.png is cut short"),
+        (cut_label, f"{STEM}_gtFine_instanceIds.png is cut short"),
+        (empty_image, f"{STEM}_leftImg8bit.png is not a PNG"),
+        (jpeg_image, f"{STEM}_leftImg8bit.png is not a PNG"),
+        (damage_label_inside, f"{STEM}_gtFine_instanceIds.png is damaged"),
+    ],
+)
+def test_bad_trees_are_refused_by_name(tree, break_tree, message):
+    break_tree(tree)
+    with pytest.raises(InputError, match=message):
+        read_cityscapes(tree, "val", mend="unpack it")
+
+
+def test_unknown_names_list_the_known_ones(tree):
+    with pytest.raises(InputError, match="condition 'snow': choose from clear, foggy_beta_0.005"):
+        read_cityscapes(tree, "val", ("snow",))
+    with pytest.raises(InputError, match="box convention 'coco': choose from detectron2, det"):
+        read_cityscapes(tree, "val", box_convention="coco")

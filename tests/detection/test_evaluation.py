@@ -1,0 +1,209 @@
+"""The evaluator: never on stale boxes, and AP50 per class as pycocotools computes it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("detectron2")
+
+from detectron2.data import DatasetCatalog, MetadataCatalog  # noqa: E402
+from detectron2.structures import Boxes, BoxMode, Instances  # noqa: E402
+from pycocotools.coco import COCO  # noqa: E402
+from pycocotools.cocoeval import COCOeval  # noqa: E402
+
+from snr_plugins.detection.datasets import (  # noqa: E402
+    register_cityscapes_folder,
+    register_coco_folder,
+)
+from snr_plugins.detection.evaluation import coco_evaluator  # noqa: E402
+from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree  # noqa: E402
+
+NAME = "test_evaluated"
+
+
+@pytest.fixture(autouse=True)
+def own_catalogue(monkeypatch):
+    monkeypatch.setattr(DatasetCatalog, "data", dict(DatasetCatalog.data))
+    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
+
+
+def instances(boxes: list, scores: list, classes: list) -> dict:
+    found = Instances((HEIGHT, WIDTH))
+    found.pred_boxes = Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+    found.scores = torch.tensor(scores, dtype=torch.float32)
+    found.pred_classes = torch.tensor(classes, dtype=torch.int64)
+    return {"instances": found}
+
+
+def perfect(record: dict) -> dict:
+    singles = [a for a in record["annotations"] if not a.get("iscrowd")]
+    boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in singles]
+    return instances(boxes, [0.9] * len(singles), [a["category_id"] for a in singles])
+
+
+def disturbed(record: dict, rng: np.random.Generator) -> dict:
+    """Boxes moved by up to a third of their size, random scores, some misses and inventions."""
+    boxes, classes = [], []
+    for annotation in record["annotations"]:
+        box = np.array(annotation["bbox"], dtype=float)
+        size = np.tile(box[2:] - box[:2], 2)
+        for _ in range(int(rng.integers(0, 4))):
+            boxes.append(box + size * rng.uniform(-0.35, 0.35, 4))
+            same = rng.random() < 0.8
+            classes.append(annotation["category_id"] if same else int(rng.integers(0, 8)))
+    return instances(np.array(boxes).tolist(), rng.random(len(boxes)).tolist(), classes)
+
+
+def scores(evaluator, detect) -> dict[str, float]:
+    evaluator.reset()
+    for record in DatasetCatalog.get(NAME):
+        evaluator.process([record], [detect(record)])
+    return evaluator.evaluate()["bbox"]
+
+
+def register(tree: Path) -> None:
+    register_cityscapes_folder(NAME, str(tree), "val")
+
+
+def move_boxes(tree: Path) -> None:
+    """The same frames, every instance ten columns further right."""
+    moved = {
+        stem: tuple((i, x0 + 10, y0, x1 + 10, y1) for i, x0, y0, x1, y1 in painted)
+        for stem, painted in PAINTED.items()
+    }
+    write_cityscapes_tree(tree, painted=moved)
+
+
+def test_perfect_detections_score_full(tmp_path):
+    register(write_cityscapes_tree(tmp_path / "city"))
+    result = scores(coco_evaluator(NAME, str(tmp_path / "out")), perfect)
+    assert result["AP"] == pytest.approx(100)
+    assert result["AP50-car"] == result["AP50-train"] == pytest.approx(100)
+    assert np.isnan(result["AP50-bus"])
+
+
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_boxes_are_read_anew_for_each_evaluator(tmp_path, same_folder):
+    tree = write_cityscapes_tree(tmp_path / "city")
+    register(tree)
+    coco_evaluator(NAME, str(tmp_path / "out"))
+    move_boxes(tree)
+    later = "out" if same_folder else "later"
+    result = scores(coco_evaluator(NAME, str(tmp_path / later)), perfect)
+    assert result["AP"] == pytest.approx(100)
+
+
+def test_a_stale_file_of_an_earlier_run_is_not_used(tmp_path):
+    register(write_cityscapes_tree(tmp_path / "city"))
+    out = tmp_path / "out"
+    coco_evaluator(NAME, str(out))
+    (written,) = out.glob("*_coco_format.json")
+    stale = json.loads(written.read_text())
+    for annotation in stale["annotations"]:
+        annotation["bbox"][0] += 30
+    # A new run: the catalogue knows nothing of the file, which lies where it will be looked for.
+    DatasetCatalog.remove(NAME)
+    MetadataCatalog.remove(NAME)
+    register(tmp_path / "city")
+    written.write_text(json.dumps(stale))
+    assert scores(coco_evaluator(NAME, str(out)), perfect)["AP"] == pytest.approx(100)
+
+
+def evaluate_in_process(rank: int, tmp_path: Path) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/rendezvous", rank=rank, world_size=2
+    )
+    register(tmp_path / "city")
+    records = DatasetCatalog.get(NAME)
+
+    def records_for_conversion() -> list[dict]:
+        (tmp_path / f"converted_by_{rank}").touch()
+        return records
+
+    DatasetCatalog[NAME] = records_for_conversion
+    evaluator = coco_evaluator(NAME, str(tmp_path / "out"))
+    evaluator.reset()
+    for record in records[rank::2]:
+        evaluator.process([record], [perfect(record)])
+    result = evaluator.evaluate()
+    (tmp_path / f"result_{rank}.json").write_text(json.dumps(result))
+
+
+@pytest.mark.skipif(
+    not torch.distributed.is_gloo_available(), reason="torch was built without gloo"
+)
+def test_of_two_processes_the_first_converts_and_the_other_waits(tmp_path):
+    write_cityscapes_tree(tmp_path / "city")
+    (tmp_path / "out").mkdir()
+    # Whoever does not wait for the conversion reads this and fails.
+    (tmp_path / "out" / f"{NAME}_coco_format.json").write_text("stale")
+    torch.multiprocessing.spawn(evaluate_in_process, (tmp_path,), nprocs=2)
+    result = json.loads((tmp_path / "result_0.json").read_text())
+    assert result["bbox"]["AP"] == pytest.approx(100)
+    assert json.loads((tmp_path / "result_1.json").read_text()) == {}
+    assert [path.name for path in tmp_path.glob("converted_by_*")] == ["converted_by_0"]
+
+
+def test_ap50_per_class_is_that_of_pycocotools_on_this_class_alone(tmp_path):
+    rng = np.random.default_rng(1)
+    painted = {}
+    for frame in range(6):
+        corners = rng.integers(0, (WIDTH - 20, HEIGHT - 20), size=(12, 2))
+        kinds = rng.choice([24, 26, 33], size=12)
+        painted[f"city_{frame:06}_000019"] = tuple(
+            (int(kind) * 1000 + number, x, y, x + 14, y + 12)
+            for number, (kind, (x, y)) in enumerate(zip(kinds, corners, strict=True))
+        )
+    register(write_cityscapes_tree(tmp_path / "city", painted=painted))
+    out = tmp_path / "out"
+    evaluator = coco_evaluator(NAME, str(out))
+    result = scores(evaluator, lambda record: disturbed(record, rng))
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(out / f"{NAME}_coco_format.json"))
+        official = COCOeval(truth, truth.loadRes(str(out / "coco_instances_results.json")), "bbox")
+        for name, category in (("person", 0), ("car", 2), ("bicycle", 7)):
+            official.params.catIds = [category]
+            official.evaluate()
+            official.accumulate()
+            official.summarize()
+            ap, ap50 = 100 * official.stats[:2]
+            assert 5 < ap50 < 95 and ap50 - ap > 5
+            assert result[f"AP50-{name}"] == pytest.approx(ap50)
+            assert result[f"AP-{name}"] == pytest.approx(ap)
+    known = [result[key] for key in result if key.startswith("AP50-")]
+    assert result["AP50"] == pytest.approx(np.nanmean(known))
+
+
+def test_a_coco_folder_is_evaluated_on_its_own_file(tmp_path):
+    """Areas of 50 pixels make both boxes small, which by the area of the box they are not."""
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (100, 100)).save(tmp_path / "images" / "a.jpg")
+    boxes = [
+        {"id": i, "image_id": 1, "category_id": i, "bbox": [i, i, 80, 80], "area": 50, "iscrowd": 0}
+        for i in (1, 2)
+    ]
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 100, "width": 100}],
+        "annotations": boxes,
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "tram"}],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    register_coco_folder(NAME, str(tmp_path / "boxes.json"), str(tmp_path / "images"))
+    result = scores(coco_evaluator(NAME, str(tmp_path / "out")), perfect)
+    assert result["AP50-dog"] == result["AP50-tram"] == pytest.approx(100)
+    assert result["APs"] == pytest.approx(100) and np.isnan(result["APm"])
+
+
+def test_no_detections_is_the_frameworks_nan(tmp_path):
+    register(write_cityscapes_tree(tmp_path / "city"))
+    nothing = scores(coco_evaluator(NAME, str(tmp_path / "out")), lambda _: instances([], [], []))
+    assert np.isnan(nothing["AP50"])

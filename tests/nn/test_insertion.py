@@ -1,0 +1,132 @@
+"""insert_snr on ResNets, on other backbones, and on wrong input."""
+
+import copy
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn import SNR, find_snr, insert_snr
+
+
+def resnet():
+    torch.manual_seed(0)
+    return torchvision.models.resnet18(weights=None)
+
+
+def test_appends_a_child_and_keeps_pretrained_keys():
+    backbone = resnet()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    assert insert_snr(backbone, after=("layer1", "layer2")) is backbone
+    after = backbone.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert list(find_snr(backbone)) == ["layer1.snr", "layer2.snr"]
+    assert backbone.layer2.snr.norm.num_features == 128
+    assert {key.split(".snr.")[0] for key in after if key not in before} == {"layer1", "layer2"}
+
+
+def test_runs_where_it_was_put():
+    plain, backbone = resnet().eval(), resnet().eval()
+    insert_snr(backbone, after=["layer1"])
+    x = torch.randn(2, 3, 32, 32)
+    stem = plain.maxpool(plain.relu(plain.bn1(plain.conv1(x))))
+    expected = backbone.layer1.snr(plain.layer1(stem))
+    seen = []
+    backbone.layer2.register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
+    backbone(x)
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_dry_run_leaves_no_trace():
+    backbone = resnet().train()
+    backbone.layer1.eval()
+    before = copy.deepcopy(backbone.state_dict())
+    insert_snr(backbone, after=["layer3"])
+    assert backbone.training and not backbone.layer1.training
+    assert backbone.layer3.snr.training
+    for key, value in before.items():
+        assert torch.equal(backbone.state_dict()[key], value), key
+
+
+class Block(nn.Module):
+    """A stage with a forward of its own, so nothing can simply be appended."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, stride=2)
+
+    def forward(self, x):
+        return torch.relu(self.conv(x))
+
+
+def test_stage_that_is_not_sequential_takes_a_hook():
+    backbone = nn.Sequential()
+    backbone.add_module("stem", Block())
+    x = torch.randn(1, 3, 16, 16)
+    plain = backbone(x)
+    insert_snr(backbone, after=["stem"])
+    torch.testing.assert_close(backbone(x), backbone.stem.snr(plain))
+    copied = copy.deepcopy(backbone)
+    with torch.no_grad():
+        copied.stem.snr.norm.bias.fill_(5.0)
+    assert not torch.allclose(copied(x), backbone(x))  # the copy runs its own SNR
+
+
+def test_mobilenet_by_dotted_name_and_options():
+    backbone = torchvision.models.mobilenet_v2(weights=None)
+    insert_snr(backbone, after=["features.3"], reduction=4, gate_bias=2.0)
+    snr = backbone.features[3].snr
+    assert snr.norm.num_features == 24
+    assert snr.gate.fc1.out_features == 6
+    assert torch.equal(snr.gate.fc2.bias, torch.full((24,), 2.0))
+
+
+def test_device_and_dtype_follow_the_stage():
+    backbone = resnet().double()
+    insert_snr(backbone, after=["layer1"])
+    assert backbone.layer1.snr.norm.weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        (["layer9"], "no stage 'layer9'.*layer1, layer2, layer3, layer4"),
+        (["layer1.7"], r"no stage 'layer1\.7'; choose from: layer1\.0, layer1\.1"),
+        (["layer1", "layer1"], "named twice"),
+        ("layer1", "must be a list"),
+        (["fc"], "does not put out one"),
+    ],
+)
+def test_wrong_stage(after, message):
+    backbone = resnet()
+    with pytest.raises(InputError, match=message):
+        insert_snr(backbone, after=after)
+    assert not find_snr(backbone)
+
+
+def test_second_insertion_is_refused():
+    backbone = insert_snr(resnet(), after=["layer1"])
+    with pytest.raises(InputError, match="'layer1' already has an SNR"):
+        insert_snr(backbone, after=["layer2", "layer1"])
+    assert list(find_snr(backbone)) == ["layer1.snr"]
+
+
+def test_error_on_a_later_stage_changes_nothing():
+    backbone = nn.Sequential()
+    backbone.add_module("wide", nn.Sequential(nn.Conv2d(3, 16, 1)))
+    backbone.add_module("narrow", nn.Sequential(nn.Conv2d(16, 8, 1)))
+    with pytest.raises(InputError, match="reduction 16"):
+        insert_snr(backbone, after=["wide", "narrow"])
+    assert not find_snr(backbone)
+
+
+def test_scripts_inside_a_sequential_stage():
+    backbone = insert_snr(resnet().eval(), after=["layer1"])
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(torch.jit.script(backbone)(x), backbone(x), atol=1e-5, rtol=1e-5)
+
+
+def test_snr_is_the_default_class():
+    assert type(insert_snr(resnet(), after=["layer1"]).layer1.snr) is SNR

@@ -1,0 +1,81 @@
+"""A tiny folder in Cityscapes' layout with instances that are known by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HEIGHT, WIDTH = 48, 96
+ROAD = 7
+
+# (instance id, first column, first row, last column, last row), painted in this order.
+PAINTED = {
+    "aachen_000000_000019": (
+        (24000, 2, 10, 8, 30),  # person
+        (26000, 20, 20, 39, 34),  # car, its right half hidden by the next one
+        (26001, 30, 15, 49, 34),  # car
+        (26, 60, 20, 79, 29),  # group of cars
+        (24, 85, 5, 90, 9),  # group of persons
+        (29000, 60, 35, 70, 40),  # caravan: not evaluated
+        (33000, 10, 36, 14, 45),  # bicycle
+        (24001, 93, 10, 93, 20),  # one column of a person: too thin to count
+    ),
+    "aachen_000001_000019": (),
+    "bremen_000000_000019": (
+        (31000, 0, 0, 95, 20),  # train, touching three borders
+        (25000, 40, 30, 47, 47),  # rider
+        (33, 0, 40, 5, 44),  # group of bicycles
+        (200, 70, 30, 75, 35),  # an id that no class has
+    ),
+}
+
+# aachen_000000_000019 by hand: category, box from first to last pixel, area; the groups apart.
+AACHEN_INSTANCES = (
+    (0, [2, 10, 8, 30], 7 * 21),
+    (2, [20, 20, 29, 34], 10 * 15),
+    (2, [30, 15, 49, 34], 20 * 20),
+    (7, [10, 36, 14, 45], 5 * 10),
+)
+AACHEN_GROUPS = (
+    (0, [85, 5, 90, 9], 6 * 5),
+    (2, [60, 20, 79, 29], 20 * 10),
+)
+
+IMAGE_NAMES = {
+    "clear": ("leftImg8bit", "_leftImg8bit.png"),
+    "foggy_beta_0.005": ("leftImg8bit_foggy", "_leftImg8bit_foggy_beta_0.005.png"),
+    "foggy_beta_0.01": ("leftImg8bit_foggy", "_leftImg8bit_foggy_beta_0.01.png"),
+    "foggy_beta_0.02": ("leftImg8bit_foggy", "_leftImg8bit_foggy_beta_0.02.png"),
+    "night": ("leftImg8bit_night", "_leftImg8bit_night.png"),
+    "rain": ("leftImg8bit_rain", "_leftImg8bit_rain.png"),
+}
+
+
+def write_cityscapes_tree(
+    root: Path,
+    split: str = "val",
+    conditions: tuple[str, ...] = ("clear",),
+    painted: dict = PAINTED,
+) -> Path:
+    """Write all frames of ``painted`` under ``root``, each in all conditions; returns ``root``."""
+    for stem, instances in painted.items():
+        city = stem.split("_")[0]
+        labels = root / "gtFine" / split / city
+        labels.mkdir(parents=True, exist_ok=True)
+        instance_ids = np.full((HEIGHT, WIDTH), ROAD, dtype=np.uint16)
+        for instance_id, left, top, right, bottom in instances:
+            instance_ids[top : bottom + 1, left : right + 1] = instance_id
+        label_ids = np.where(instance_ids < 1000, instance_ids, instance_ids // 1000)
+        Image.fromarray(instance_ids).save(labels / f"{stem}_gtFine_instanceIds.png")
+        Image.fromarray(label_ids.astype(np.uint8)).save(labels / f"{stem}_gtFine_labelIds.png")
+        polygons = {"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": []}
+        (labels / f"{stem}_gtFine_polygons.json").write_text(json.dumps(polygons))
+        for condition in conditions:
+            folder, suffix = IMAGE_NAMES[condition]
+            image = root / folder / split / city / f"{stem}{suffix}"
+            image.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((HEIGHT, WIDTH, 3), 128, np.uint8)).save(image)
+    return root
