@@ -1,0 +1,24 @@
+"""SNR in Detectron2. Importing this registers the backbones, the meta-architecture and datasets."""
+
+from snr_plugins.detection.backbone import (
+    StageSNR,
+    build_snr_resnet_backbone,
+    build_snr_resnet_fpn_backbone,
+)
+from snr_plugins.detection.config import add_snr_config
+from snr_plugins.detection.datasets import register_coco_folder, register_datasets
+from snr_plugins.detection.evaluation import coco_evaluator
+from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
+
+__all__ = [
+    "SNRGeneralizedRCNN",
+    "StageSNR",
+    "add_snr_config",
+    "build_snr_resnet_backbone",
+    "build_snr_resnet_fpn_backbone",
+    "coco_evaluator",
+    "register_coco_folder",
+    "register_datasets",
+]
+
+register_datasets()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,9 +42,9 @@ def insert_snr(
     stages = {name: _stage(backbone, name) for name in after}
     if len(stages) != len(after):
         raise InputError(f"insert_snr: a stage is named twice in after={list(after)}; name it once")
-    channels = _output_channels(backbone, stages, example)
+    shapes = output_shapes(backbone, stages, example)
     # All modules are built before the first one is put in: an error leaves the backbone as it was.
-    built = {name: snr(channels[name], **options) for name in stages}
+    built = {name: snr(shapes[name][1], **options) for name in stages}
     for name, stage in stages.items():
         reference = next(stage.parameters(), None)
         module = built[name] if reference is None else built[name].to(reference)
@@ -73,18 +73,23 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
     return module
 
 
-def _output_channels(
-    backbone: nn.Module, stages: dict[str, nn.Module], example: Tensor | None
-) -> dict[str, int]:
-    """Run ``backbone`` once, in evaluation and without gradients, and read C off each stage."""
+def output_shapes(
+    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None = None
+) -> dict[str, torch.Size]:
+    """Shape of what each of ``modules`` puts out, by running ``backbone`` once on ``example``.
+
+    In evaluation and without gradients; nothing is left changed.
+
+    Raises:
+        InputError: a module is not run, or does not put out one (N, C, H, W) tensor.
+    """
     outputs: dict[str, object] = {}
     hooks = [
-        stage.register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
-        for name, stage in stages.items()
+        module.register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
+        for name, module in modules.items()
     ]
-    if example is None:
-        reference = next(backbone.parameters(), torch.empty(0))
-        example = torch.zeros(1, 3, 64, 64, device=reference.device, dtype=reference.dtype)
+    reference = next(backbone.parameters(), torch.empty(0))
+    example = (torch.zeros(1, 3, 64, 64) if example is None else example).to(reference)
     was_training = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
@@ -95,7 +100,7 @@ def _output_channels(
             hook.remove()
         for module, training in was_training.items():
             module.training = training
-    for name in stages:
+    for name in modules:
         out = outputs.get(name)
         if not isinstance(out, Tensor) or out.dim() != 4:
             what = "is not run" if out is None else "does not put out one (N, C, H, W) tensor"
@@ -103,4 +108,4 @@ def _output_channels(
                 f"insert_snr: stage '{name}' {what} in the backbone's forward; "
                 "choose a stage whose output is a feature map"
             )
-    return {name: outputs[name].shape[1] for name in stages}
+    return {name: outputs[name].shape for name in modules}

@@ -1,0 +1,58 @@
+"""Detectron2's own ResNet and FPN with SNR put in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling.backbone.fpn import FPN, build_resnet_fpn_backbone
+from detectron2.modeling.backbone.resnet import build_resnet_backbone
+from torch import nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn import SNR, insert_snr
+
+
+class StageSNR(SNR):
+    """SNR as the last child of a Detectron2 ResNet stage.
+
+    ``ResNet.freeze`` (detectron2/modeling/backbone/resnet.py) calls ``freeze()`` on every child of
+    the stages up to FREEZE_AT; a frozen SNR could not learn to restore anything.
+    """
+
+    def freeze(self) -> StageSNR:
+        """Do nothing: FREEZE_AT freezes the stage, never its SNR."""
+        return self
+
+
+@BACKBONE_REGISTRY.register()
+def build_snr_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+    """``build_resnet_backbone`` with an SNR after each of ``MODEL.SNR.STAGES``; for C4 and DC5."""
+    if cfg.MODEL.SNR.NECK:
+        raise InputError(
+            "MODEL.SNR.NECK needs an FPN: set it to False, or MODEL.BACKBONE.NAME to "
+            "build_snr_resnet_fpn_backbone"
+        )
+    return _insert(cfg, build_resnet_backbone(cfg, input_shape), "STAGES", cfg.MODEL.SNR.STAGES)
+
+
+@BACKBONE_REGISTRY.register()
+def build_snr_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+    """``build_resnet_fpn_backbone`` with an SNR after each of ``MODEL.SNR.STAGES`` and, with
+    ``MODEL.SNR.NECK``, after each output convolution of the FPN."""
+    fpn: FPN = build_resnet_fpn_backbone(cfg, input_shape)
+    _insert(cfg, fpn.bottom_up, "STAGES", cfg.MODEL.SNR.STAGES)
+    if cfg.MODEL.SNR.NECK:
+        outputs = [name for name, _ in fpn.named_children() if name.startswith("fpn_output")]
+        _insert(cfg, fpn, "NECK", outputs)
+    return fpn
+
+
+def _insert(cfg: CfgNode, backbone: nn.Module, key: str, after: Sequence[str]) -> nn.Module:
+    options = {"reduction": cfg.MODEL.SNR.REDUCTION, "gate_bias": cfg.MODEL.SNR.GATE_BIAS}
+    try:
+        return insert_snr(backbone, after, snr=StageSNR, **options)
+    except InputError as error:
+        raise InputError(f"MODEL.SNR.{key} {list(after)}: {error}") from None

@@ -1,0 +1,118 @@
+"""Detectron2's GeneralizedRCNN with the restitution loss on ground-truth boxes."""
+
+from __future__ import annotations
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ROIAlign
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
+from detectron2.structures import Instances
+from detectron2.utils.events import get_event_storage
+from torch import Tensor, nn
+
+from snr_plugins.detection.checkpoint import report_coverage
+from snr_plugins.errors import InputError
+from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr
+from snr_plugins.nn.insertion import output_shapes
+
+# Samples along each side of a box: as many as a 7x7 box head with two samples a bin takes.
+BOX_SAMPLES = 14
+# Entropies and gates are written to the event storage every so many iterations, as the framework's
+# metric printer does; each value written waits for the device.
+LOG_PERIOD = 20
+
+
+@META_ARCH_REGISTRY.register()
+class SNRGeneralizedRCNN(GeneralizedRCNN):
+    """GeneralizedRCNN that adds ``loss_snr_restitution`` and ``loss_snr_probe`` in training.
+
+    Both are summed over all SNRs of the backbone, already weighted, and sit in the loss dict that
+    Detectron2's trainers sum. Inference is GeneralizedRCNN's own; the probes take no part in it.
+
+    Args:
+        num_classes: classes of the ground truth.
+        snr_loss_weight: weight of the restitution loss.
+        snr_probe_weight: weight of the probes' cross-entropy.
+        kwargs: GeneralizedRCNN's.
+
+    Raises:
+        InputError: the backbone has no SNR.
+    """
+
+    @configurable
+    def __init__(
+        self, *, num_classes: int, snr_loss_weight: float, snr_probe_weight: float, **kwargs: object
+    ) -> None:
+        super().__init__(**kwargs)
+        self.snr_loss_weight = snr_loss_weight
+        self.snr_probe_weight = snr_probe_weight
+        self._snr = find_snr(self.backbone)
+        if not self._snr:
+            raise InputError(
+                "MODEL.META_ARCHITECTURE SNRGeneralizedRCNN: the backbone has no SNR; set "
+                "MODEL.BACKBONE.NAME to build_snr_resnet_fpn_backbone or build_snr_resnet_backbone "
+                "and name its stages in MODEL.SNR.STAGES"
+            )
+        learns = snr_loss_weight > 0 or snr_probe_weight > 0
+        self.snr_losses = nn.ModuleDict()
+        self._box_pools: dict[str, ROIAlign] = {}
+        if learns:
+            size = 64
+            shapes = output_shapes(self.backbone, self._snr, torch.zeros(1, 3, size, size))
+            for name, snr in self._snr.items():
+                snr.keep_step = True
+                channels, width = shapes[name][1], shapes[name][3]
+                self.snr_losses[_key(name)] = RestitutionLoss(channels, num_classes)
+                self._box_pools[name] = ROIAlign(1, width / size, BOX_SAMPLES, aligned=True)
+        report_coverage(self)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, object]:
+        return {
+            **super().from_config(cfg),
+            "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            "snr_loss_weight": cfg.MODEL.SNR.LOSS_WEIGHT,
+            "snr_probe_weight": cfg.MODEL.SNR.PROBE_WEIGHT,
+        }
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """As GeneralizedRCNN's; in training two more losses."""
+        result = super().forward(batched_inputs)
+        if self.training and len(self.snr_losses) > 0:
+            result.update(self._restitution([x["instances"] for x in batched_inputs]))
+        return result
+
+    def _restitution(self, truth: list[Instances]) -> dict[str, Tensor]:
+        boxes = torch.cat([x.gt_boxes.tensor for x in truth]).to(self.device)
+        labels = torch.cat([x.gt_classes for x in truth]).to(self.device)
+        counts = torch.tensor([len(x) for x in truth], device=self.device)
+        image_index = torch.repeat_interleave(torch.arange(len(truth), device=self.device), counts)
+        rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)  # (P, 5)
+
+        terms = {}
+        for name, snr in self._snr.items():
+            step = snr.take_step()
+            pooled = self._box_pools[name](step.features, rois).flatten(1)  # (P, C)
+            loss = self.snr_losses[_key(name)]
+            terms[name] = loss.boxes(step, pooled, image_index, labels)
+            _log(name, terms[name], step)
+        return {
+            "loss_snr_restitution": self.snr_loss_weight
+            * sum(t.restitution for t in terms.values()),
+            "loss_snr_probe": self.snr_probe_weight * sum(t.probe for t in terms.values()),
+        }
+
+
+def _key(name: str) -> str:
+    """A module name cannot hold dots: ``bottom_up.res2.snr`` becomes ``bottom_up_res2``."""
+    return name.removesuffix(".snr").replace(".", "_")
+
+
+def _log(name: str, terms: RestitutionTerms, step: Step) -> None:
+    """Diagnostics go to the event storage: the trainer would sum whatever is in the loss dict."""
+    storage = get_event_storage()
+    if storage.iter % LOG_PERIOD == 0:
+        prefix = f"snr/{_key(name)}"
+        storage.put_scalar(f"{prefix}/entropy_enhanced", terms.entropy_enhanced)
+        storage.put_scalar(f"{prefix}/entropy_normalised", terms.entropy_normalised)
+        storage.put_scalar(f"{prefix}/entropy_contaminated", terms.entropy_contaminated)

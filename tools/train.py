@@ -1,0 +1,75 @@
+"""Train or evaluate one config with the framework that it is written for.
+
+    python tools/train.py configs/detection/X.yaml [--num-gpus N] [--num-machines M]
+        [--dist-url U] [--resume] [--eval-only] [KEY VALUE ...]
+
+The flags are Detectron2's own; KEY VALUE pairs override the config.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import OrderedDict
+
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.evaluation import verify_results
+from detectron2.utils import comm
+from torch.multiprocessing import ProcessExitedException
+
+from snr_plugins.detection.trainer import Trainer, load_config
+from snr_plugins.errors import InputError
+
+
+def run(args: argparse.Namespace) -> OrderedDict | None:
+    """What each process does."""
+    cfg = load_config(args.config_file, args.opts)
+    default_setup(cfg, args)
+    if not args.eval_only:
+        trainer = Trainer(cfg)
+        trainer.resume_or_load(resume=args.resume)
+        return trainer.train()
+    model = Trainer.build_model(cfg)
+    DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
+        cfg.MODEL.WEIGHTS, resume=args.resume
+    )
+    results = Trainer.test(cfg, model)
+    if comm.is_main_process():
+        verify_results(cfg, results)
+    return results
+
+
+def guarded(args: argparse.Namespace) -> None:
+    """Bad input ends in one sentence and status 1, in every process."""
+    try:
+        run(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def main() -> None:
+    parser = default_argument_parser(__doc__)
+    parser.usage = "%(prog)s CONFIG [options] [KEY VALUE ...]"
+    argv = sys.argv[1:]
+    if argv and not argv[0].startswith("-"):
+        argv = ["--config-file", *argv]
+    args = parser.parse_args(argv)
+    if not args.config_file:
+        parser.error("name a config file first, such as one of configs/detection/")
+    try:
+        launch(
+            guarded,
+            args.num_gpus,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(args,),
+        )
+    except ProcessExitedException as error:  # a process of several ended by sys.exit
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
