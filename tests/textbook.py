@@ -16,7 +16,7 @@ def features(snr, x):
 
 def entropy(logits):
     p = torch.softmax(logits, dim=1)
-    return -(p * torch.log(p)).sum(dim=1)
+    return -torch.special.xlogy(p, p).sum(dim=1)  # 0 log 0 = 0
 
 
 def ranking(normalised, enhanced, contaminated):

@@ -1,0 +1,59 @@
+# make demo   the main job: synthetic city, plain and SNR detector, table and picture
+# make test   install everything, run the tests       make test-all   the slow ones too
+# make lint   style                                   make lock       pin anew
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+MAX_JOBS ?= $(shell nproc)
+# Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
+UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+
+.PHONY: demo test test-all lint format lock clean
+
+demo: $(VENV)/.detection
+	$(PYTHON) tools/demo.py
+
+test: $(VENV)/.all
+	$(PYTHON) -m pytest
+
+test-all: $(VENV)/.all
+	$(PYTHON) -m pytest -m ""
+
+lint: $(VENV)/.all
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.all
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+lock: | uv
+	for name in detection all; do $(UV) pip compile -q --python-version 3.10 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" \
+	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+clean:
+	rm -rf $(VENV) .uv output demo
+
+# --- installation: a stamp file each, so that a second run reinstalls nothing ---
+
+.PHONY: uv
+uv:
+	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { \
+	  echo "Installing uv into .uv ..."; cd / && python3 -m venv "$(CURDIR)/.uv" && "$(CURDIR)/.uv/bin/pip" install -q uv; }
+
+$(VENV)/bin/python: .python-version | uv
+	$(UV) venv -q --allow-existing --python $$(cat .python-version) $(VENV)
+	@touch $@
+
+$(VENV)/.detection: requirements/detection.txt pyproject.toml setup.py $(VENV)/bin/python
+	@echo "Installing the detection stack (torch $$(sed -n 's/^torch==\([^ ]*\).*/\1/p' $<), Detectron2); about 3 GB the first time ..."
+	$(UV) pip install --python $(PYTHON) --require-hashes -r $<
+	$(UV) pip install -q --python $(PYTHON) --no-deps -e .
+	@touch $@
+
+$(VENV)/.all: requirements/all.txt $(VENV)/.detection
+	@echo "Installing the segmentation stack; mmcv compiles its operators for 5 to 20 minutes ..."
+	MAX_JOBS=$(MAX_JOBS) CFLAGS=-g0 CXXFLAGS=-g0 MMCV_WITH_OPS=1 \
+	  $(UV) pip install --python $(PYTHON) --require-hashes -r $<
+	@touch $@

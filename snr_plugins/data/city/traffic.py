@@ -1,0 +1,248 @@
+"""What moves or parks in a street, kept apart so that nothing drives through anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snr_plugins.data.city.cars import car
+from snr_plugins.data.city.cycles import bicycle, cyclist, motorcycle, motorcyclist
+from snr_plugins.data.city.heavy_vehicles import bus, tram, truck
+from snr_plugins.data.city.label_ids import Label
+from snr_plugins.data.city.people import pedestrian
+from snr_plugins.data.city.roadside import KERB, Side
+from snr_plugins.data.city.scene import SceneBuilder
+
+if TYPE_CHECKING:
+    from snr_plugins.data.city.street import Layout
+
+# Real streets hold few of the rarer classes. Here they are frequent on purpose: a detector that
+# learns from a few hundred frames must meet each of them often enough.
+CHANCE = {
+    Label.TRUCK: 0.60,
+    Label.BUS: 0.58,
+    Label.TRAIN: 0.95,  # where there is a track
+    Label.MOTORCYCLE: 0.55,
+    Label.BICYCLE: 0.65,
+}
+MAKERS: dict[Label, Callable] = {Label.TRUCK: truck, Label.BUS: bus, Label.TRAIN: tram}
+
+
+@dataclass(frozen=True)
+class Junction:
+    """A crossing road: its middle along z and half its width in metres."""
+
+    z: float
+    half: float
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane with its middle at x; direction 1 drives away from the camera, -1 towards it."""
+
+    x: float
+    direction: int
+
+
+@dataclass
+class Row:
+    """Objects one behind another along z, and the stretches they take up."""
+
+    taken: list[tuple[float, float]] = field(default_factory=list)
+
+    def find(
+        self, rng: np.random.Generator, length: float, near: float, far: float, gap: float
+    ) -> float | None:
+        """A free middle position between near and far, more often near; None where full."""
+        for _ in range(14):
+            middle = near + length / 2 + (far - near) * rng.random() ** 1.4
+            start, end = middle - length / 2 - gap, middle + length / 2 + gap
+            if all(end < a or start > b for a, b in self.taken):
+                self.taken.append((start + gap, end - gap))
+                return middle
+        return None
+
+
+def add_traffic(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+    """Vehicles in the lanes, on the track, across the junction and at the kerb."""
+    rows = {lane: Row() for lane in layout.lanes}
+    if layout.junction is not None:
+        crossed = (layout.junction.z - layout.junction.half, layout.junction.z + layout.junction.half)
+        for row in rows.values():
+            row.taken.append(crossed)
+        _cross_traffic(builder, rng, layout.junction)
+    if layout.track is not None:
+        _tram(builder, rng, layout)
+    wanted = [kind for kind in (Label.TRUCK, Label.BUS) if rng.random() < CHANCE[kind]]
+    for kind in rng.permutation(wanted):
+        _drive(builder, rng, rows, Label(kind))
+    if rng.random() < CHANCE[Label.MOTORCYCLE] * 0.75:
+        _drive(builder, rng, rows, Label.MOTORCYCLE)
+    for _ in range(int(rng.integers(1, 5))):
+        _drive(builder, rng, rows, Label.CAR)
+    _cyclists(builder, rng, layout)
+    _parked(builder, rng, layout)
+
+
+def _vehicle(rng: np.random.Generator, label: Label):
+    """Mesh, length and width of a moving vehicle."""
+    return car(rng, lamps_on=True) if label == Label.CAR else MAKERS[label](rng)
+
+
+def _drive(
+    builder: SceneBuilder, rng: np.random.Generator, rows: dict[Lane, Row], label: Label
+) -> None:
+    """One moving vehicle in a random lane with room for it."""
+    lanes = list(rows)
+    for index in rng.permutation(len(lanes)):
+        lane = lanes[index]
+        # Straight ahead a big vehicle hides the street behind it: leave it some distance.
+        in_front = lane.x == 0.0
+        big = label in (Label.TRUCK, Label.BUS)
+        near = (15.0 if big else 10.0) if in_front else 8.0
+        if label == Label.MOTORCYCLE:
+            place_at = rows[lane].find(rng, 2.1, 6.5 if in_front else 8.0, 24.0, 2.5)
+            if place_at is not None:
+                x = lane.x + rng.uniform(-0.8, 0.8)
+                _ridden(builder, rng, Label.MOTORCYCLE, x, place_at, lane.direction)
+                return
+            continue
+        mesh, length, width = _vehicle(rng, label)
+        middle = rows[lane].find(rng, length, near, 32.0 if big else 45.0, 3.0)
+        if middle is not None:
+            yaw = (0.0 if lane.direction > 0 else np.pi) + rng.normal(0, 0.02)
+            x = lane.x + rng.uniform(-0.25, 0.25)
+            builder.stand(mesh, label, x, middle, yaw, footprint=(width, length))
+            builder.beams.append(np.array([x, 0.7, middle + lane.direction * (length / 2 + 2.5)]))
+            return
+
+
+def _tram(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+    if rng.random() > CHANCE[Label.TRAIN]:
+        return
+    mesh, length, width = tram(rng)
+    start = rng.uniform(9.0, 30.0)
+    away = bool(rng.random() < 0.5)
+    middle = start + length / 2
+    builder.stand(mesh, Label.TRAIN, layout.track, middle, 0.0 if away else np.pi, 
+                  footprint=(width, length))
+
+
+def _cross_traffic(builder: SceneBuilder, rng: np.random.Generator, junction: Junction) -> None:
+    """Vehicles that show their side; those that drive right keep to the near half."""
+    for direction in (-1, 1):
+        if rng.random() < 0.3:
+            continue
+        z = junction.z - direction * junction.half / 2
+        label = Label(rng.choice([Label.CAR, Label.CAR, Label.TRUCK, Label.BUS, Label.MOTORCYCLE, Label.BICYCLE]))
+        x = rng.uniform(-0.3, 0.3) * z
+        yaw = direction * np.pi / 2 + rng.normal(0, 0.04)
+        if label in (Label.MOTORCYCLE, Label.BICYCLE):
+            _ridden(builder, rng, label, x, z, 1, yaw)
+            continue
+        mesh, length, width = _vehicle(rng, label)
+        builder.stand(mesh, label, x, z, yaw, footprint=(width, length))
+        builder.beams.append(np.array([x + direction * (length / 2 + 2.5), 0.7, z]))
+
+
+def _ridden(
+    builder: SceneBuilder,
+    rng: np.random.Generator,
+    label: Label,
+    x: float,
+    z: float,
+    direction: int,
+    yaw: float | None = None,
+) -> None:
+    """A cycle and, as an instance of its own, the person on it."""
+    if yaw is None:
+        yaw = (0.0 if direction > 0 else np.pi) + rng.normal(0, 0.12)
+    cycle, ridden_by = (
+        (motorcycle(rng), motorcyclist(rng))
+        if label == Label.MOTORCYCLE
+        else (bicycle(rng), cyclist(rng))
+    )
+    builder.stand(cycle, label, x, z, yaw, footprint=(0.5, 1.8))
+    builder.stand(ridden_by, Label.RIDER, x, z, yaw)
+
+
+def _cyclists(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+    if rng.random() > CHANCE[Label.BICYCLE]:
+        return
+    for _ in range(int(rng.integers(1, 3))):
+        right = rng.random() < 0.65
+        if right:
+            x = layout.right - 2.1 * layout.parking[1] - max(layout.cycle_lane, 1.0) / 2
+            z = rng.uniform(7.5, 26)
+        else:
+            x = layout.left + 2.1 * layout.parking[0] + max(layout.cycle_lane, 1.0) / 2
+            z = rng.uniform(max(9.0, -x * 2.4), 30)
+        if not _in_junction(layout, z):
+            _ridden(builder, rng, Label.BICYCLE, x, z, 1 if right else -1)
+
+
+def _in_junction(layout: Layout, z: float, margin: float = 1.5) -> bool:
+    junction = layout.junction
+    return junction is not None and abs(z - junction.z) < junction.half + margin
+
+
+def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+    """Cars at the kerb, a lorry now and then, and unridden cycles on the sidewalk."""
+    for index, (kerb, sign) in enumerate(((layout.left, -1), (layout.right, 1))):
+        share = rng.uniform(0.3, 0.75)
+        z = rng.uniform(6, 12)
+        while layout.parking[index] and z < 70:
+            if rng.random() < share and not _in_junction(layout, z, 7.0):
+                label = Label.TRUCK if rng.random() < 0.04 else Label.CAR
+                mesh, length, width = (
+                    truck(rng) if label == Label.TRUCK else car(rng, lamps_on=False)
+                )
+                x = kerb - sign * (width / 2 + rng.uniform(0.1, 0.3))
+                yaw = (0.0 if sign > 0 else np.pi) + rng.normal(0, 0.025)
+                builder.stand(mesh, label, x, z + length / 2, yaw, footprint=(width, length))
+                z += length
+            z += rng.uniform(1.2, 4.0)
+    for label, make, chance in (
+        (Label.BICYCLE, bicycle, 0.45),
+        (Label.MOTORCYCLE, motorcycle, 0.45),
+    ):
+        if rng.random() > chance:
+            continue
+        kerb, sign = (layout.left, -1) if rng.random() < 0.4 else (layout.right, 1)
+        x = kerb + sign * rng.uniform(1.2, 1.8)
+        start = max(7.0, abs(x) * 2.3)
+        z = rng.uniform(start, start + 12)
+        for _ in range(int(rng.integers(1, 4)) if label == Label.BICYCLE else int(rng.integers(1, 3))):
+            if not _in_junction(layout, z):
+                yaw = rng.normal(0.9 * sign, 0.35)
+                builder.stand(make(rng), label, x, z, yaw, y=KERB, footprint=(0.4, 1.6))
+            z += rng.uniform(1.0, 1.6)
+
+
+def add_pedestrians(
+    builder: SceneBuilder, rng: np.random.Generator, sides: tuple[Side, Side], layout: Layout
+) -> None:
+    """People on both sidewalks, and some on the zebra crossing or between the cars."""
+    for side in sides:
+        for _ in range(int(rng.integers(1, 5))):
+            x = side.kerb + rng.uniform(1.3, side.sidewalk - 0.3)
+            start = max(7.0, x * 2.3)
+            z = start + 30 * rng.random() ** 1.5
+            yaw = rng.choice([0.0, np.pi]) + rng.normal(0, 0.35)
+            if not _in_junction(layout, z):
+                builder.stand(pedestrian(rng), Label.PERSON, side.sign * x, z, yaw, KERB, (0.5, 0.5))
+    crossing = layout.junction.z - layout.junction.half - 1.5 if layout.junction else None
+    for _ in range(int(rng.integers(0, 4))):
+        x = rng.uniform(layout.left + 0.5, layout.right - 0.5)
+        if crossing is not None and crossing > 8:
+            z = crossing + rng.uniform(-0.9, 0.9)
+        elif layout.track is None and rng.random() < 0.5:
+            # Between the camera's lane and the parked cars, where people step out.
+            x, z = layout.right - 0.3, rng.uniform(8, 25)
+        else:
+            continue
+        yaw = rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2)
+        builder.stand(pedestrian(rng), Label.PERSON, x, z, yaw, footprint=(0.5, 0.5))
