@@ -89,7 +89,7 @@ def tree(rng: np.random.Generator, leaves: Colour, near: bool) -> Mesh:
     centres[:, 1] = np.maximum(centres[:, 1], trunk_height + 0.4)
     for centre in centres:
         radii = crown * rng.uniform(0.42, 0.62) * np.array([1, 0.8, 1])
-        parts.append(leaf_clump(rng, centre, radii, green * rng.uniform(0.8, 1.2), 170 if near else 60))
+        parts.append(leaf_clump(rng, centre, radii, green * rng.uniform(0.8, 1.2), 210 if near else 60))
     return join(parts)
 
 
@@ -100,7 +100,7 @@ def leaf_clump(
     core = ellipsoid(centre, np.asarray(radii) * 0.82, np.asarray(green) * 0.5, Material.FOLIAGE, (5, 7))
     outward = rng.normal(size=(count, 3))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    size = 2.2 * float(np.mean(radii)) / np.sqrt(count)
+    size = 1.6 * float(np.mean(radii)) / np.sqrt(count)
     spots = centre + outward * radii * rng.uniform(0.75, 1.12, (count, 1))
     corners = spots[:, None] + rng.normal(0, size, (count, 3, 3))
     normals = np.repeat(outward[:, None], 3, axis=1)

@@ -282,14 +282,14 @@ void main() {
         float puddle = smoothstep(0.42, 0.62, clouds(s.at.xz * vec2(0.55, 0.3) + phase * 20.0));
         float rough = mix(0.05, 0.012, puddle);
         vec3 n = normalize(vec3(rough * (noise(s.at.xz * 9.0) - 0.5), 1.0, rough * (noise(s.at.zx * 7.0) - 0.5)));
-        vec3 r = reflect(s.view, n), seen = overcast_sky(r) * vec3(0.62, 0.64, 0.68);
+        vec3 r = reflect(s.view, n), seen = overcast_sky(r) * vec3(0.62, 0.64, 0.68) * openness(s.at) * openness(s.at);
         float t = 0.35 + 0.25 * hash(gl_FragCoord.xy);
         for (int i = 0; i < 20; i++) {
             vec3 p = world_to_camera * (s.at + r * t - eye);
             vec2 pixel = p.xy / p.z * focal + half_size;
             if (any(lessThan(pixel, vec2(0))) || any(greaterThanEqual(pixel, half_size * 2.0))) break;
             float z = texelFetch(depth, ivec2(pixel), 0).r;
-            if (z > 0.0 && z < p.z && p.z - z < 0.5 + 0.25 * t) { seen = texelFetch(dry, ivec2(pixel), 0).rgb; break; }
+            if (z > 0.0 && z < p.z && p.z - z < 6.0) { seen = texelFetch(dry, ivec2(pixel), 0).rgb; break; }
             t *= 1.27;
         }
         float mirror = fresnel(-dot(n, s.view)) * s.wet * mix(0.55, 1.0, puddle);

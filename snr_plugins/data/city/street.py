@@ -147,7 +147,8 @@ def _road(builder: SceneBuilder, palette: Palette, layout: Layout) -> None:
         lines.append(flat(-1.5, layout.right, stop, stop + 0.35, MARKING_HEIGHT))
         stripes = np.arange(layout.left + 0.4, layout.right - 0.4, 1.0)
         lines += [flat(x, x + 0.5, stop + 0.8, stop + 3.3, MARKING_HEIGHT) for x in stripes]
-    builder.add(quads(lines, PAINT_WHITE, Material.MARKING), Label.ROAD)
+    if lines:
+        builder.add(quads(lines, PAINT_WHITE, Material.MARKING), Label.ROAD)
 
     if layout.track is not None:
         bed = quads([flat(layout.track - 1.3, layout.track + 1.3, START, 130, 0.002)], tone * 1.35, Material.PAVING)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 CHANCE = {
     Label.TRUCK: 0.60,
     Label.BUS: 0.58,
-    Label.TRAIN: 0.95,  # where there is a track
-    Label.MOTORCYCLE: 0.55,
+    Label.TRAIN: 0.90,  # where there is a track
+    Label.MOTORCYCLE: 0.75,
     Label.BICYCLE: 0.65,
 }
 MAKERS: dict[Label, Callable] = {Label.TRUCK: truck, Label.BUS: bus, Label.TRAIN: tram}
@@ -69,17 +69,19 @@ class Row:
 def add_traffic(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
     """Vehicles in the lanes, on the track, across the junction and at the kerb."""
     rows = {lane: Row() for lane in layout.lanes}
+    on_track = None
+    if layout.track is not None and rng.random() < CHANCE[Label.TRAIN]:
+        on_track = _tram(builder, rng, layout.track)
     if layout.junction is not None:
         crossed = (layout.junction.z - layout.junction.half, layout.junction.z + layout.junction.half)
         for row in rows.values():
             row.taken.append(crossed)
-        _cross_traffic(builder, rng, layout.junction)
-    if layout.track is not None:
-        _tram(builder, rng, layout)
+        if on_track is None or on_track[1] < crossed[0] or on_track[0] > crossed[1]:
+            _cross_traffic(builder, rng, layout.junction)
     wanted = [kind for kind in (Label.TRUCK, Label.BUS) if rng.random() < CHANCE[kind]]
     for kind in rng.permutation(wanted):
         _drive(builder, rng, rows, Label(kind))
-    if rng.random() < CHANCE[Label.MOTORCYCLE] * 0.75:
+    if rng.random() < CHANCE[Label.MOTORCYCLE]:
         _drive(builder, rng, rows, Label.MOTORCYCLE)
     for _ in range(int(rng.integers(1, 5))):
         _drive(builder, rng, rows, Label.CAR)
@@ -120,15 +122,16 @@ def _drive(
             return
 
 
-def _tram(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
-    if rng.random() > CHANCE[Label.TRAIN]:
-        return
+def _tram(
+    builder: SceneBuilder, rng: np.random.Generator, track: float
+) -> tuple[float, float]:
+    """A tram, and where along z it begins and ends."""
     mesh, length, width = tram(rng)
     start = rng.uniform(9.0, 30.0)
-    away = bool(rng.random() < 0.5)
+    yaw = 0.0 if rng.random() < 0.5 else np.pi
     middle = start + length / 2
-    builder.stand(mesh, Label.TRAIN, layout.track, middle, 0.0 if away else np.pi, 
-                  footprint=(width, length))
+    builder.stand(mesh, Label.TRAIN, track, middle, yaw, footprint=(width, length))
+    return start, start + length
 
 
 def _cross_traffic(builder: SceneBuilder, rng: np.random.Generator, junction: Junction) -> None:
@@ -207,7 +210,7 @@ def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> 
             z += rng.uniform(1.2, 4.0)
     for label, make, chance in (
         (Label.BICYCLE, bicycle, 0.45),
-        (Label.MOTORCYCLE, motorcycle, 0.45),
+        (Label.MOTORCYCLE, motorcycle, 0.5),
     ):
         if rng.random() > chance:
             continue
@@ -227,15 +230,15 @@ def add_pedestrians(
 ) -> None:
     """People on both sidewalks, and some on the zebra crossing or between the cars."""
     for side in sides:
-        for _ in range(int(rng.integers(1, 5))):
+        for _ in range(int(rng.integers(2, 7))):
             x = side.kerb + rng.uniform(1.3, side.sidewalk - 0.3)
             start = max(7.0, x * 2.3)
-            z = start + 30 * rng.random() ** 1.5
+            z = start + 24 * rng.random() ** 1.7
             yaw = rng.choice([0.0, np.pi]) + rng.normal(0, 0.35)
             if not _in_junction(layout, z):
                 builder.stand(pedestrian(rng), Label.PERSON, side.sign * x, z, yaw, KERB, (0.5, 0.5))
     crossing = layout.junction.z - layout.junction.half - 1.5 if layout.junction else None
-    for _ in range(int(rng.integers(0, 4))):
+    for _ in range(int(rng.integers(1, 5))):
         x = rng.uniform(layout.left + 0.5, layout.right - 0.5)
         if crossing is not None and crossing > 8:
             z = crossing + rng.uniform(-0.9, 0.9)

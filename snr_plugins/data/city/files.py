@@ -1,0 +1,98 @@
+"""Files that are whole or absent, and their content in Cityscapes' conventions."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from snr_plugins.data.city.camera import Camera
+from snr_plugins.data.city.label_ids import Label
+from snr_plugins.data.cityscapes import read_png_size
+from snr_plugins.errors import InputError
+
+PNG_LEVEL = 2  # fast; a level of 9 saves a tenth of the size and takes ten times as long
+CENTIMETRES = 100
+DISPARITY_STEPS = 256
+
+
+def png_bytes(image: np.ndarray) -> bytes:
+    """Encode (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB."""
+    if image.ndim == 3:
+        image = image[..., ::-1]
+    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a PNG")
+    return encoded.tobytes()
+
+
+def json_bytes(content: dict) -> bytes:
+    """Encode as JSON text that ends with a newline."""
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the final name, then rename: the name never holds half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written ({error.strerror}): mend the disk or folder.") from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of the city exists and is not cut short."""
+    if not path.is_file():
+        return False
+    if path.suffix == ".json":
+        return path.read_bytes().endswith(b"}\n")
+    try:
+        read_png_size(path)
+    except InputError:
+        return False
+    return True
+
+
+def encode_depth(depth: np.ndarray) -> np.ndarray:
+    """(H, W) uint16, centimetres along the optical axis, 0 for sky."""
+    return np.clip(np.rint(depth * CENTIMETRES), 0, 65535).astype(np.uint16)
+
+
+def encode_disparity(depth: np.ndarray, camera: Camera, baseline: float) -> np.ndarray:
+    """(H, W) uint16 as in Cityscapes: 256 times the disparity in pixels plus 1, 0 for sky."""
+    disparity = baseline * camera.focal / np.where(depth > 0, depth, np.inf)
+    steps = np.rint(DISPARITY_STEPS * disparity + 1)
+    return np.where(depth > 0, np.clip(steps, 1, 65535), 0).astype(np.uint16)
+
+
+def polygons(instance_ids: np.ndarray, depth: np.ndarray) -> dict:
+    """Content of ``polygons.json``: outlines, to be painted in the order given.
+
+    Large surfaces come first and things last, far ones before near ones, so that painting fills the
+    holes of an outline with what is seen there. Outlines are drawn on the pixel grid and may be one
+    pixel off; ``instanceIds`` is exact.
+    """
+    surfaces, things = [], []
+    for value in np.unique(instance_ids):
+        mask = instance_ids == value
+        is_thing = value >= 1000
+        label = Label(int(value) // 1000 if is_thing else int(value))
+        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        objects = [
+            {"label": label.text, "polygon": contour[:, 0].tolist()} for contour in contours
+        ]
+        if is_thing:
+            things.append((float(np.median(depth[mask])), objects))
+        else:
+            surfaces.append((int(mask.sum()), objects))
+    surfaces.sort(key=lambda item: -item[0])
+    things.sort(key=lambda item: -item[0])
+    height, width = instance_ids.shape
+    in_order = [entry for _, objects in surfaces + things for entry in objects]
+    return {"imgHeight": height, "imgWidth": width, "objects": in_order}

@@ -1,0 +1,257 @@
+"""Writes the synthetic city to disk in the layout of Cityscapes, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from snr_plugins.data.city import sensor
+from snr_plugins.data.city.camera import BASELINE
+from snr_plugins.data.city.files import (
+    CENTIMETRES,
+    encode_depth,
+    encode_disparity,
+    is_whole,
+    json_bytes,
+    png_bytes,
+    polygons,
+    write_whole,
+)
+from snr_plugins.data.city.palettes import CITIES
+from snr_plugins.data.city.renderer import Renderer, create_context
+from snr_plugins.data.city.street import build_street
+from snr_plugins.data.weather import add_fog, atmospheric_light, ray_length
+from snr_plugins.errors import InputError
+
+VERSION = 1  # raise it whenever the same seed gives other pictures
+CONDITIONS = ("clear", "foggy", "night", "rain")
+BETAS = (0.005, 0.01, 0.02)
+SPLITS = ("train", "val")
+FRAME = 19  # Cityscapes annotates the 20th frame of each snippet
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the city.
+
+    Its content depends on seed, split, index and size, and on nothing else.
+    """
+
+    root: str
+    split: str
+    index: int
+    seed: int
+    width: int
+    height: int
+    conditions: tuple[str, ...]
+
+    @property
+    def city(self) -> str:
+        """Name of the city that the frame is taken in."""
+        cities = CITIES[self.split]
+        return cities[self.index % len(cities)].name
+
+    @property
+    def stem(self) -> str:
+        """What the names of all its files begin with."""
+        return f"{self.city}_{self.index // len(CITIES[self.split]):06d}_{FRAME:06d}"
+
+    def paths(self) -> dict[str, Path]:
+        """All its files by kind, in the order in which they are written."""
+        kinds = {
+            "instanceIds": ("gtFine", "_gtFine_instanceIds.png"),
+            "labelIds": ("gtFine", "_gtFine_labelIds.png"),
+            "polygons": ("gtFine", "_gtFine_polygons.json"),
+            "disparity": ("disparity", "_disparity.png"),
+            "depth": ("depth", "_depth.png"),
+            "camera": ("camera", "_camera.json"),
+        }
+        if "foggy" in self.conditions:
+            for beta in BETAS:
+                suffix = f"_leftImg8bit_foggy_beta_{beta}.png"
+                kinds[f"foggy_{beta}"] = ("leftImg8bit_foggy", suffix)
+        for name in ("night", "rain"):
+            if name in self.conditions:
+                kinds[name] = (f"leftImg8bit_{name}", f"_leftImg8bit_{name}.png")
+        # The clear image is last: where it exists, the frame was finished.
+        kinds["clear"] = ("leftImg8bit", "_leftImg8bit.png")
+        return {
+            kind: Path(self.root, folder, self.split, self.city, self.stem + suffix)
+            for kind, (folder, suffix) in kinds.items()
+        }
+
+    def random(self, purpose: int) -> np.random.Generator:
+        """Randomness of its own: 0 for the scene, others for the noise of each condition."""
+        return np.random.default_rng([self.seed, SPLITS.index(self.split), self.index, purpose])
+
+
+def write_city(
+    out: str | os.PathLike[str],
+    train: int,
+    val: int,
+    seed: int,
+    conditions: Sequence[str] = CONDITIONS,
+    size: tuple[int, int] = (512, 256),
+    workers: int = 1,
+    progress: bool = True,
+) -> None:
+    """Write a synthetic city in the layout of Cityscapes.
+
+    The same arguments give the same bytes, whatever the number of workers. Files that exist and are
+    whole are left alone, so a call that was stopped can be repeated, and a later call can add frames
+    or conditions.
+
+    Besides Cityscapes' own folders there is ``depth``: 16-bit PNG, centimetres along the optical
+    axis, 0 for sky. Labels of all conditions are those of ``gtFine``.
+
+    Args:
+        out: folder to write to; made if missing.
+        train, val: number of frames of each split.
+        seed: non-negative.
+        conditions: which of ``CONDITIONS``; the clear image is always written.
+        size: (width, height) in pixels.
+        workers: number of processes; 1 stays in this one. More than one starts new interpreters,
+            so a script must guard its own entry with ``if __name__ == "__main__"``.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        InputError: OpenGL is missing, an argument is out of range, or the folder holds a city of
+            another seed, size or version.
+    """
+    _check_arguments(train, val, seed, conditions, size, workers)
+    root = Path(out)
+    frames = [
+        Frame(str(root), split, index, seed, *size, tuple(conditions))
+        for split, count in (("train", train), ("val", val))
+        for index in range(count)
+    ]
+    _claim(root, seed, size)
+    missing = [f for f in frames if not all(is_whole(path) for path in f.paths().values())]
+    with tqdm(total=len(frames), initial=len(frames) - len(missing), unit="frame",
+              disable=not progress) as bar:
+        for _ in _write_frames(missing, workers):
+            bar.update()
+
+
+def _check_arguments(
+    train: int,
+    val: int,
+    seed: int,
+    conditions: Sequence[str],
+    size: tuple[int, int],
+    workers: int,
+) -> None:
+    for name, value, least in (
+        ("train", train, 0), ("val", val, 0), ("seed", seed, 0), ("workers", workers, 1),
+        ("width", size[0], 32), ("height", size[1], 32),
+    ):
+        if value < least:
+            raise InputError(f"{name} is {value}: give {least} or more.")
+    for name in conditions:
+        if name not in CONDITIONS:
+            raise InputError(f"Unknown condition {name!r}: choose from {', '.join(CONDITIONS)}.")
+
+
+def _claim(root: Path, seed: int, size: tuple[int, int]) -> None:
+    """Record what the folder holds, or refuse a folder that holds something else."""
+    record = {"seed": seed, "width": size[0], "height": size[1], "version": VERSION}
+    path = root / "city.json"
+    if not path.exists():
+        write_whole(path, json_bytes(record))
+        return
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: delete the folder or choose another.") from error
+    if found != record:
+        differing = [key for key in record if not isinstance(found, dict) or found.get(key) != record[key]]
+        raise InputError(
+            f"{root} already holds a city of another {' and '.join(differing)} ({path}: {found}): "
+            "choose another folder or delete this one."
+        )
+
+
+def _write_frames(frames: list[Frame], workers: int) -> Iterator[None]:
+    if not frames:
+        return
+    if workers == 1:
+        for frame in frames:
+            yield write_frame(frame)
+        return
+    # A missing driver must be told once, here, and not by each worker. New interpreters, because
+    # an OpenGL context does not survive a fork.
+    create_context().release()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _one_thread_each) as pool:
+        try:
+            yield from pool.map(write_frame, frames)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _one_thread_each() -> None:
+    """Keep Mesa's software rasteriser and OpenCV from starting a thread per core per worker."""
+    import cv2
+
+    os.environ["LP_NUM_THREADS"] = "0"
+    cv2.setNumThreads(1)
+
+
+_renderers: dict[tuple[int, int], Renderer] = {}
+
+
+def write_frame(frame: Frame) -> None:
+    """Draw one frame and write those of its files that are missing."""
+    size = (frame.width, frame.height)
+    if size not in _renderers:
+        _renderers[size] = Renderer(*size)
+    renderer = _renderers[size]
+    cities = CITIES[frame.split]
+    scene = build_street(frame.random(0), cities[frame.index % len(cities)], *size)
+    renderer.load(scene)
+    labels = renderer.labels()
+    missing = {kind: path for kind, path in frame.paths().items() if not is_whole(path)}
+
+    # Fog is computed from the files' own content, so that anyone can do it again from them.
+    picture = sensor.clear_picture(renderer.clear(), frame.random(1))
+    depth = encode_depth(labels.depth)
+    intrinsic = scene.camera.as_cityscapes()["intrinsic"]
+    metres = np.where(depth > 0, depth / np.float32(CENTIMETRES), np.inf)
+    distance = ray_length(metres, **intrinsic)
+    light = atmospheric_light(picture)
+
+    for kind, path in missing.items():
+        if kind == "instanceIds":
+            content = png_bytes(labels.instance_ids)
+        elif kind == "labelIds":
+            ids = labels.instance_ids
+            content = png_bytes(np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8))
+        elif kind == "polygons":
+            content = json_bytes(polygons(labels.instance_ids, labels.depth))
+        elif kind == "disparity":
+            content = png_bytes(encode_disparity(labels.depth, scene.camera, BASELINE))
+        elif kind == "depth":
+            content = png_bytes(depth)
+        elif kind == "camera":
+            content = json_bytes(scene.camera.as_cityscapes())
+        elif kind == "night":
+            content = png_bytes(sensor.night_picture(renderer.night(), frame.random(2)))
+        elif kind == "rain":
+            content = png_bytes(
+                sensor.rain_picture(renderer.rain(), labels.depth, frame.random(3))
+            )
+        elif kind == "clear":
+            content = png_bytes(picture)
+        else:
+            beta = float(kind.removeprefix("foggy_"))
+            content = png_bytes(add_fog(picture, distance, beta, light))
+        write_whole(path, content)
