@@ -55,8 +55,9 @@ def run(args: argparse.Namespace) -> None:
     datasets = Path(os.environ.setdefault("DETECTRON2_DATASETS", str(ROOT / "datasets")))
     print(f"1/4  Rendering the synthetic city into {datasets / 'synthetic_city'}")
     city = datasets / "synthetic_city"
-    write_city(city, train=args.train, val=0, seed=0, conditions=["clear"])
-    write_city(city, train=0, val=args.val, seed=0)
+    workers = os.cpu_count() or 1
+    write_city(city, args.train, 0, seed=0, conditions=["clear"], workers=workers)
+    write_city(city, 0, args.val, seed=0, workers=workers)
 
     print("2/4  Training plain and SNR side by side, one core each, then testing both")
     train(args)
@@ -111,7 +112,9 @@ def iterations(out: Path) -> int:
     """How far a run is, by the framework's own metrics file."""
     path = out / "metrics.json"
     lines = path.read_text().splitlines() if path.exists() else []
-    return max((json.loads(line)["iteration"] + 1 for line in lines if line.endswith("}")), default=0)
+    return max(
+        (json.loads(line)["iteration"] + 1 for line in lines if line.endswith("}")), default=0
+    )
 
 
 def read_ap50(out: Path) -> dict[str, float]:

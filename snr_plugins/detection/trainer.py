@@ -82,6 +82,4 @@ def _check(cfg: CfgNode) -> None:
         raise InputError(
             f"MODEL.DEVICE is {cfg.MODEL.DEVICE} but torch sees no GPU; add MODEL.DEVICE cpu"
         )
-    check_class_count(
-        cfg.MODEL.ROI_HEADS.NUM_CLASSES, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
-    )
+    check_class_count(cfg.MODEL.ROI_HEADS.NUM_CLASSES, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])

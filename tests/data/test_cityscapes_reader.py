@@ -48,8 +48,8 @@ def found(annotations: list[dict], iscrowd: int) -> list[tuple]:
 def test_classes_are_those_cityscapes_evaluates():
     labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
     evaluated = [label for label in labels if label.hasInstances and not label.ignoreInEval]
-    assert THING_CLASSES == tuple(label.name for label in evaluated)
-    assert THING_LABEL_IDS == tuple(label.id for label in evaluated)
+    assert tuple(label.name for label in evaluated) == THING_CLASSES
+    assert tuple(label.id for label in evaluated) == THING_LABEL_IDS
 
 
 def test_boxes_by_hand(tree):

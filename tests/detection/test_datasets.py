@@ -11,19 +11,19 @@ from PIL import Image
 
 pytest.importorskip("detectron2")
 
-from detectron2.data import DatasetCatalog, MetadataCatalog  # noqa: E402
-from detectron2.structures import BoxMode  # noqa: E402
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.structures import BoxMode
 
-from snr_plugins.data.labels import THING_CLASSES  # noqa: E402
-from snr_plugins.detection.datasets import (  # noqa: E402
+from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.detection.datasets import (
     check_class_count,
     describe_dataset,
     register_cityscapes_folder,
     register_coco_folder,
     register_datasets,
 )
-from snr_plugins.errors import InputError  # noqa: E402
-from tests.trees import AACHEN_INSTANCES, IMAGE_NAMES, PAINTED, write_cityscapes_tree  # noqa: E402
+from snr_plugins.errors import InputError
+from tests.trees import AACHEN_INSTANCES, IMAGE_NAMES, PAINTED, write_cityscapes_tree
 
 CAMVID = Path(__file__).parents[3] / "shared" / "data" / "camvid"
 NAME = "test_folder"

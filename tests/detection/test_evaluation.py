@@ -14,17 +14,17 @@ from PIL import Image
 
 pytest.importorskip("detectron2")
 
-from detectron2.data import DatasetCatalog, MetadataCatalog  # noqa: E402
-from detectron2.structures import Boxes, BoxMode, Instances  # noqa: E402
-from pycocotools.coco import COCO  # noqa: E402
-from pycocotools.cocoeval import COCOeval  # noqa: E402
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.structures import Boxes, BoxMode, Instances
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
-from snr_plugins.detection.datasets import (  # noqa: E402
+from snr_plugins.detection.datasets import (
     register_cityscapes_folder,
     register_coco_folder,
 )
-from snr_plugins.detection.evaluation import coco_evaluator  # noqa: E402
-from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree  # noqa: E402
+from snr_plugins.detection.evaluation import coco_evaluator
+from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree
 
 NAME = "test_evaluated"
 

@@ -93,12 +93,8 @@ def test_loss_equals_textbook_on_pooled_boxes():
     inputs = batch()
     with EventStorage():
         losses = model(inputs)
-    rois = torch.cat(
-        [
-            torch.cat([torch.full((len(x["instances"]), 1), float(i)), x["instances"].gt_boxes.tensor], 1)
-            for i, x in enumerate(inputs)
-        ]
-    )  # fmt: skip
+    boxes = [x["instances"].gt_boxes.tensor for x in inputs]
+    rois = torch.cat([torch.cat([b.new_full((len(b), 1), i), b], 1) for i, b in enumerate(boxes)])
     pool = ROIAlign(1, 1 / 8, 14, aligned=True)  # res3 has stride 8
     probe = model.snr_losses["bottom_up_res3"].probe
     logits = [probe(pool(f, rois).flatten(1)) for f in textbook.features(snr, maps[0])]

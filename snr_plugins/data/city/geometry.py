@@ -71,8 +71,8 @@ def triangles(
     count = len(positions)
     if normals is None:
         edges = positions[:, 1:] - positions[:, :1]
-        flat = np.cross(edges[:, 0], edges[:, 1])
-        flat /= np.linalg.norm(flat, axis=1, keepdims=True) + 1e-12
+        flat = _cross(edges[:, 0], edges[:, 1])
+        flat /= np.sqrt((flat**2).sum(axis=1, keepdims=True)) + 1e-12
         normals = np.repeat(flat[:, None], 3, axis=1)
     if texture is None:
         texture = np.zeros((count, 3, 2), np.float32)
@@ -154,18 +154,68 @@ def loft(sections: np.ndarray, colour: Colour, material: Material = Material.PLA
     return join([quads(skin, colour, material), *caps])
 
 
+def repeat(mesh: Mesh, offsets: np.ndarray) -> Mesh:
+    """Copies of a mesh, moved by each of (N, 3) offsets."""
+    count = len(offsets)
+    moved = mesh.positions[None] + np.asarray(offsets, np.float32)[:, None, None]
+    return Mesh(
+        moved.reshape(-1, 3, 3),
+        np.tile(mesh.normals, (count, 1, 1)),
+        np.tile(mesh.texture, (count, 1, 1)),
+        np.tile(mesh.colours, (count, 1)),
+        np.tile(mesh.materials, count),
+    )
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """As ``numpy.cross`` over the last axis, which spends most of its time on general shapes."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 @lru_cache(maxsize=16)
 def _circle(sides: int) -> np.ndarray:
     angle = np.arange(sides) * (2 * np.pi / sides)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
+@lru_cache(maxsize=16)
+def _unit_cylinder(sides: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of a closed cylinder of radius one along the third axis, from 0 to 1.
+
+    Returns:
+        (4 sides, 3, 3) corners, walls before caps, and the same array's normals.
+    """
+    low = np.concatenate([_circle(sides), np.zeros((sides, 1))], axis=1)
+    outward = low.copy()
+    high = low + [0, 0, 1]
+    following = np.roll(np.arange(sides), -1)
+    centre_low, centre_high = np.zeros_like(low), np.zeros_like(low) + [0, 0, 1]
+    corners = [
+        np.stack([low, low[following], high[following]], axis=1),
+        np.stack([low, high[following], high], axis=1),
+        np.stack([centre_low, low[following], low], axis=1),
+        np.stack([centre_high, high, high[following]], axis=1),
+    ]
+    normals = [
+        np.stack([outward, outward[following], outward[following]], axis=1),
+        np.stack([outward, outward[following], outward], axis=1),
+        np.full((sides, 3, 3), [0.0, 0.0, -1.0]),
+        np.full((sides, 3, 3), [0.0, 0.0, 1.0]),
+    ]
+    return np.concatenate(corners), np.concatenate(normals)
+
+
 def _axes_across(direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors that are perpendicular to ``direction`` and to each other."""
+    """Two unit vectors that are perpendicular to ``direction`` and to each other.
+
+    For an upright direction the first is x and the second z, but for its sign.
+    """
     helper = np.array([0.0, 0.0, 1.0]) if abs(direction[2]) < 0.9 else np.array([1.0, 0.0, 0.0])
-    first = np.cross(direction, helper)
-    first /= np.linalg.norm(first)
-    return first, np.cross(direction, first)
+    first = _cross(direction, helper)
+    first /= np.sqrt(first @ first)
+    return first, _cross(direction, first)
 
 
 def cylinder(
@@ -184,38 +234,17 @@ def cylinder(
         flatten: factor on the extent along the second cross axis (z for upright bars).
     """
     start, end = np.asarray(start, float), np.asarray(end, float)
-    direction = end - start
-    direction /= np.linalg.norm(direction) + 1e-12
+    along = end - start
+    direction = along / np.sqrt(along @ along)
     first, second = _axes_across(direction)
-    # For an upright bar the second axis of the pair is x and the first z: keep x full width.
-    ring = _circle(sides) @ np.stack([first, second * flatten])
-    outward = _circle(sides) @ np.stack([first * flatten, second])
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    corners, normals = _unit_cylinder(sides)
     radius_start, radius_end = radius if isinstance(radius, tuple) else (radius, radius)
-    low, high = start + ring * radius_start, end + ring * radius_end
-    low_next, high_next, outward_next = (np.roll(a, -1, axis=0) for a in (low, high, outward))
-    wall = np.concatenate(
-        [np.stack([low, low_next, high_next], 1), np.stack([low, high_next, high], 1)]
-    )
-    wall_normals = np.concatenate(
-        [
-            np.stack([outward, outward_next, outward_next], 1),
-            np.stack([outward, outward_next, outward], 1),
-        ]
-    )
-    caps = np.concatenate(
-        [
-            np.stack([np.broadcast_to(start, low.shape), low_next, low], 1),
-            np.stack([np.broadcast_to(end, high.shape), high, high_next], 1),
-        ]
-    )
-    cap_normals = np.repeat([-direction, direction], 3 * sides, axis=0).reshape(-1, 3, 3)
-    return triangles(
-        np.concatenate([wall, caps]),
-        colour,
-        material,
-        normals=np.concatenate([wall_normals, cap_normals]),
-    )
+    width = radius_start + (radius_end - radius_start) * corners[..., 2:]
+    positions = start + corners[..., 2:] * along
+    positions = positions + width * (corners[..., :2] @ np.stack([first, second * flatten]))
+    turned = normals @ np.stack([first * flatten, second, direction])
+    turned /= np.sqrt((turned**2).sum(axis=2, keepdims=True))
+    return triangles(positions, colour, material, normals=turned)
 
 
 def disc(
@@ -293,8 +322,8 @@ def patches(
         windows: (start, end, low, high) of each rectangle as fractions of the panel.
     """
     low_start, low_end, high_end, high_start = (np.asarray(c, float) for c in corners)
-    normal = np.cross(low_end - low_start, high_start - low_start)
-    normal /= np.linalg.norm(normal) + 1e-12
+    normal = _cross(low_end - low_start, high_start - low_start)
+    normal /= np.sqrt(normal @ normal) + 1e-12
 
     def at(along: float, up: float) -> np.ndarray:
         low = low_start + along * (low_end - low_start)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from snr_plugins.data.city.geometry import (
@@ -14,6 +16,7 @@ from snr_plugins.data.city.geometry import (
     ellipsoid,
     join,
     quads,
+    repeat,
     triangles,
 )
 
@@ -107,9 +110,7 @@ def leaf_clump(
     mesh = triangles(corners, green, Material.FOLIAGE, normals)
     # Leaves further out and higher up catch more light than the ones below them.
     light = 0.75 + 0.3 * outward[:, 1:2] + rng.uniform(-0.15, 0.25, (count, 1))
-    mesh.colours.setflags(write=False)
-    return join([core, type(mesh)(mesh.positions, mesh.normals, mesh.texture,
-                                  (mesh.colours * light).astype(np.float32), mesh.materials)])
+    return join([core, replace(mesh, colours=(mesh.colours * light).astype(np.float32))])
 
 
 def hedge(rng: np.random.Generator, length: float, height: float, green: Colour) -> Mesh:
@@ -182,7 +183,7 @@ def traffic_light(rng: np.random.Generator) -> Mesh:
 def railing(length: float, height: float = 1.1) -> Mesh:
     """A fence of bars along z, from 0 to ``length``."""
     rails = [cylinder((0, y, 0), (0, y, length), 0.03, STEEL, sides=4) for y in (0.15, height)]
-    bars = [
-        box((0, 0, z), (0.03, height, 0.03), STEEL) for z in np.arange(0, length, 0.22)
-    ]
-    return join(rails + bars)
+    at = np.arange(0, length, 0.22)
+    bar = box((0, 0, 0), (0.03, height, 0.03), STEEL)
+    bars = repeat(bar, np.stack([0 * at, 0 * at, at], axis=1))
+    return join([*rails, bars])
