@@ -26,18 +26,18 @@ def draw_panel(
     path: Path,
     count: int = 3,
     score: float = 0.5,
-    scale: float = 1.0,
+    scale: float = 1.25,
 ) -> None:
     """Write rows of streets with one column for the ground truth and one for each config.
 
     Args:
         configs: column title to a config whose MODEL.WEIGHTS is trained.
-        dataset: registered name; its ``count`` frames with the most boxes are shown.
+        dataset: registered name; its ``count`` frames with the most near objects are shown.
         path: the PNG to write.
         score: detections below it are not drawn.
         scale: size of the pictures relative to the frames.
     """
-    records = sorted(DatasetCatalog.get(dataset), key=lambda r: -len(r["annotations"]))[:count]
+    records = sorted(DatasetCatalog.get(dataset), key=_near_objects, reverse=True)[:count]
     frames = [read_image(record["file_name"], format="BGR") for record in records]
     names = MetadataCatalog.get(dataset).thing_classes
     columns = [_column("ground truth", frames, map(_truth, records), names, scale)]
@@ -51,15 +51,21 @@ def draw_panel(
     cv2.imwrite(str(path), np.concatenate(parts, axis=1))
 
 
-def _truth(record: dict) -> tuple[np.ndarray, list[int], None]:
+def _near_objects(record: dict) -> int:
+    """Objects of at least a tenth of the frame's height, which a reader of the picture can see."""
+    boxes, _ = _truth(record)
+    return int((boxes[:, 3] - boxes[:, 1] >= record["height"] / 10).sum())
+
+
+def _truth(record: dict) -> tuple[np.ndarray, list[int]]:
     known = [a for a in record["annotations"] if not a["iscrowd"]]
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in known]
-    return np.array(boxes).reshape(-1, 4), [a["category_id"] for a in known], None
+    return np.array(boxes).reshape(-1, 4), [a["category_id"] for a in known]
 
 
-def _confident(found: object, score: float) -> tuple[np.ndarray, list[int], list[float]]:
+def _confident(found: object, score: float) -> tuple[np.ndarray, list[int]]:
     found = found[found.scores >= score].to(torch.device("cpu"))
-    return found.pred_boxes.tensor.numpy(), found.pred_classes.tolist(), found.scores.tolist()
+    return found.pred_boxes.tensor.numpy(), found.pred_classes.tolist()
 
 
 def _column(
@@ -67,14 +73,13 @@ def _column(
 ) -> np.ndarray:
     colours = colormap(rgb=True, maximum=1)
     pictures = []
-    for frame, (boxes, classes, scores) in zip(frames, found, strict=True):
-        labels = [names[c] for c in classes]
-        if scores is not None:
-            labels = [f"{label} {s:.0%}" for label, s in zip(labels, scores, strict=True)]
+    for frame, (boxes, classes) in zip(frames, found, strict=True):
         drawing = Visualizer(frame[:, :, ::-1], scale=scale)
-        picture = drawing.overlay_instances(
-            boxes=boxes, labels=labels, assigned_colors=[colours[c * 5] for c in classes], alpha=0.9
-        ).get_image()
+        for box, c in zip(boxes, classes, strict=True):
+            drawing.draw_box(box, edge_color=colours[c * 5], alpha=0.9)
+            at = (max(box[0], 0) + 1, max(box[1], 0) + 1)
+            drawing.draw_text(names[c], at, font_size=7, horizontal_alignment="left")
+        picture = drawing.output.get_image()
         pictures += [np.full((GAP, picture.shape[1], 3), 255, np.uint8), picture[:, :, ::-1]]
     header = np.full((HEADER, pictures[0].shape[1], 3), 255, np.uint8)
     cv2.putText(header, title, (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)

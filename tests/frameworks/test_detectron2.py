@@ -10,12 +10,12 @@ import torch
 
 from tests.frameworks.conftest import ROOT
 
-CONFIG = "configs/detection/faster_rcnn_R_18_FPN_synthetic_city_snr.yaml"
+CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml"
 LAUNCHERS = Path(detectron2.__file__).parents[1] / "tools"  # where the default stack puts them
 TRAIN = ROOT / "tools" / "train.py"
 TESTS = '("synthetic_city_clear_val", "synthetic_city_foggy_beta_0.02_val")'
 TWO_ITERATIONS = (
-    "SOLVER.MAX_ITER", 2, "SOLVER.STEPS", "()", "SOLVER.IMS_PER_BATCH", 2,
+    "SOLVER.MAX_ITER", 2, "MODEL.WEIGHTS", "", "SOLVER.IMS_PER_BATCH", 2,
     "INPUT.MIN_SIZE_TRAIN", "(48,)", "INPUT.MIN_SIZE_TEST", 48,
     "DATALOADER.NUM_WORKERS", 0, "DATASETS.TEST", TESTS,
 )  # fmt: skip

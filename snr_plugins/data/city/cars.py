@@ -2,108 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from snr_plugins.data.city.geometry import (
-    Colour,
-    Material,
-    Mesh,
-    cylinder,
-    disc,
-    join,
-    loft,
-    patches,
-    quads,
-    triangles,
+from snr_plugins.data.city.car_shapes import SHAPES, STYLE_SHARES, CarShape
+from snr_plugins.data.city.geometry import cylinder, loft, patches
+from snr_plugins.data.city.mesh import Colour, Material, Mesh, join, quads, triangles
+from snr_plugins.data.city.vehicle_parts import (
+    DARK,
+    GLASS_TINT,
+    HEADLAMP,
+    LAMP_OFF,
+    PLATE,
+    TAIL_LAMP,
+    random_paint,
+    wheel,
 )
-
-RUBBER = (0.02, 0.02, 0.022)
-DARK = (0.03, 0.03, 0.033)
-CHROME = (0.45, 0.46, 0.48)
-GLASS_TINT = (0.025, 0.03, 0.035)
-PLATE = (0.75, 0.75, 0.7)
-LAMP_OFF = (0.62, 0.64, 0.66)
-HEADLAMP = (0.95, 0.93, 0.85)
-TAIL_LAMP = (0.5, 0.012, 0.015)
-
-PAINTS = np.array(
-    [
-        (0.60, 0.61, 0.63),  # silver
-        (0.75, 0.75, 0.74),  # white
-        (0.02, 0.02, 0.023),  # black
-        (0.12, 0.125, 0.135),  # graphite
-        (0.42, 0.03, 0.03),  # red
-        (0.03, 0.06, 0.24),  # dark blue
-        (0.10, 0.25, 0.42),  # light blue
-        (0.04, 0.13, 0.07),  # green
-        (0.45, 0.38, 0.26),  # sand
-        (0.52, 0.30, 0.04),  # ochre
-        (0.22, 0.06, 0.05),  # maroon
-    ]
-)
-PAINT_SHARES = np.array([0.17, 0.16, 0.15, 0.15, 0.1, 0.09, 0.06, 0.04, 0.03, 0.02, 0.03])
-
-
-@dataclass(frozen=True)
-class CarShape:
-    """Proportions of one body style.
-
-    Lengths in metres; positions along the car are fractions of its length from the rear.
-    ``upper_line`` lists (position, height) of the body below the windows; ``windows_base`` and
-    ``roof`` are the (rear, front) positions of the glasshouse at the belt line and at the top.
-    """
-
-    length: float
-    width: float
-    height: float
-    clearance: float
-    upper_line: tuple[tuple[float, float], ...]
-    windows_base: tuple[float, float]
-    roof: tuple[float, float]
-    side_windows: tuple[tuple[float, float], ...]
-    wheel_radius: float = 0.31
-
-
-SHAPES = {
-    "saloon": CarShape(
-        4.6, 1.80, 1.44, 0.20,
-        ((0.0, 0.62), (0.012, 0.84), (0.04, 0.94), (0.17, 0.97), (0.71, 0.93), (0.80, 0.90),
-         (0.95, 0.76), (0.99, 0.66), (1.0, 0.55)),
-        (0.14, 0.74), (0.31, 0.57), ((0.10, 0.36), (0.40, 0.63), (0.66, 0.90)),
-    ),
-    "hatchback": CarShape(
-        3.95, 1.72, 1.49, 0.20,
-        ((0.0, 0.62), (0.012, 0.88), (0.05, 0.98), (0.70, 0.93), (0.80, 0.89), (0.95, 0.76),
-         (0.99, 0.66), (1.0, 0.55)),
-        (0.02, 0.75), (0.12, 0.55), ((0.12, 0.46), (0.50, 0.90)),
-    ),
-    "estate": CarShape(
-        4.65, 1.80, 1.48, 0.20,
-        ((0.0, 0.62), (0.01, 0.86), (0.03, 0.96), (0.71, 0.93), (0.80, 0.90), (0.95, 0.77),
-         (0.99, 0.66), (1.0, 0.55)),
-        (0.01, 0.74), (0.07, 0.57), ((0.06, 0.30), (0.34, 0.61), (0.65, 0.91)),
-    ),
-    "off-roader": CarShape(
-        4.5, 1.88, 1.72, 0.30,
-        ((0.0, 0.72), (0.01, 1.00), (0.03, 1.10), (0.72, 1.07), (0.80, 1.05), (0.96, 0.94),
-         (0.99, 0.84), (1.0, 0.66)),
-        (0.02, 0.75), (0.08, 0.59), ((0.07, 0.29), (0.33, 0.61), (0.65, 0.91)), 0.36,
-    ),
-    "van": CarShape(
-        5.0, 1.92, 2.05, 0.24,
-        ((0.0, 0.72), (0.008, 1.05), (0.02, 1.22), (0.84, 1.14), (0.90, 1.05), (0.97, 0.88),
-         (0.995, 0.76), (1.0, 0.60)),
-        (0.01, 0.87), (0.02, 0.70), ((0.66, 0.92),), 0.33,
-    ),
-}
-STYLE_SHARES = {"saloon": 0.26, "hatchback": 0.30, "estate": 0.18, "off-roader": 0.16, "van": 0.10}
-
-
-def random_paint(rng: np.random.Generator) -> np.ndarray:
-    """A car colour, drawn with the shares seen in a car park."""
-    return np.clip(PAINTS[rng.choice(len(PAINTS), p=PAINT_SHARES)] * rng.uniform(0.85, 1.2), 0, 0.8)
 
 
 def car(rng: np.random.Generator, lamps_on: bool) -> tuple[Mesh, float, float]:
@@ -129,17 +42,6 @@ def build_car(shape: CarShape, paint: Colour, lamps_on: bool) -> Mesh:
         end = (side * (half + 0.14), belt + 0.1, mirror_z)
         parts.append(cylinder(start, end, 0.07, paint, Material.PAINT, sides=5))
     return join(parts)
-
-
-def wheel(x: float, z: float, radius: float, side: int, width: float = 0.2) -> Mesh:
-    """A tyre with rim whose outer face lies just outside ``x`` on the given side (-1 or 1)."""
-    inner, outer = (x - side * width, radius, z), (x + side * 0.012, radius, z)
-    tyre = cylinder(inner, outer, radius, RUBBER, sides=14)
-    face = x + side * 0.016
-    rim = disc((face, radius, z), (side, 0, 0), radius * 0.62, CHROME, Material.PAINT, 10)
-    hub_at = (face + side * 0.004, radius, z)
-    hub = disc(hub_at, (side, 0, 0), radius * 0.24, (0.1, 0.1, 0.1), sides=6)
-    return join([tyre, rim, hub])
 
 
 def _belt(shape: CarShape) -> float:
@@ -178,7 +80,10 @@ def _glasshouse(shape: CarShape, paint: Colour) -> Mesh:
     corner = {
         (side, end): ((side * base, low, z_low), (side * roof, shoulder, z_high))
         for side in (-1, 1)
-        for end, z_low, z_high in (("rear", base_rear, roof_rear), ("front", base_front, roof_front))
+        for end, z_low, z_high in (
+            ("rear", base_rear, roof_rear),
+            ("front", base_front, roof_front),
+        )
     }
 
     def panel(start: tuple[int, str], end: tuple[int, str]) -> list:
@@ -202,7 +107,9 @@ def _glasshouse(shape: CarShape, paint: Colour) -> Mesh:
         for i in range(4)
     ]
     glass = (GLASS_TINT, Material.GLASS)
-    rear_window = [(0.1, 0.9, 0.25, 0.9)] if high < 1.9 else [(0.1, 0.47, 0.3, 0.9), (0.53, 0.9, 0.3, 0.9)]
+    rear_window = (
+        [(0.1, 0.9, 0.25, 0.9)] if high < 1.9 else [(0.1, 0.47, 0.3, 0.9), (0.53, 0.9, 0.3, 0.9)]
+    )
     return join(
         [
             quads([right, left, front, rear, roof_middle, *slopes], paint, Material.PAINT),
@@ -247,8 +154,14 @@ def _face(shape: CarShape, lamps_on: bool) -> list[Mesh]:
             parts.append(upright(inner, outer, y0, y1, face, *look))
             parts.append(
                 quads(
-                    [[(outer, y0, face), (wrap[0], y0, back + edge),
-                      (wrap[0], y1, back + edge), (outer, y1, face)]],
+                    [
+                        [
+                            (outer, y0, face),
+                            (wrap[0], y0, back + edge),
+                            (wrap[0], y1, back + edge),
+                            (outer, y1, face),
+                        ]
+                    ],
                     *look,
                 )
             )

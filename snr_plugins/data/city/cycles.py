@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snr_plugins.data.city.cars import (
+from snr_plugins.data.city.geometry import box, cylinder, disc, ellipsoid, ring
+from snr_plugins.data.city.mesh import Material, Mesh, join
+from snr_plugins.data.city.people import person, random_outfit, riding_pose
+from snr_plugins.data.city.vehicle_parts import (
     CHROME,
     DARK,
     GLASS_TINT,
@@ -13,17 +16,6 @@ from snr_plugins.data.city.cars import (
     TAIL_LAMP,
     random_paint,
 )
-from snr_plugins.data.city.geometry import (
-    Material,
-    Mesh,
-    box,
-    cylinder,
-    disc,
-    ellipsoid,
-    join,
-    ring,
-)
-from snr_plugins.data.city.people import person, random_outfit, riding_pose
 
 
 def bicycle(rng: np.random.Generator) -> Mesh:
@@ -73,7 +65,9 @@ def bicycle(rng: np.random.Generator) -> Mesh:
 
 def cyclist(rng: np.random.Generator) -> Mesh:
     """The person for `bicycle`."""
-    pose = riding_pose((0, 0.93, -0.24), (0, 1.0, 0.36), (0, 0.3, -0.08), rng.uniform(0.2, 0.6), 0.14)
+    pose = riding_pose(
+        (0, 0.93, -0.24), (0, 1.0, 0.36), (0, 0.3, -0.08), rng.uniform(0.2, 0.6), 0.14
+    )
     helmet = random_paint(rng) * 1.1 if rng.random() < 0.5 else None
     return person(pose, random_outfit(rng), helmet)
 
@@ -87,12 +81,21 @@ def motorcycle(rng: np.random.Generator) -> Mesh:
     parts = []
     for z, width in ((rear, 0.085), (front, 0.065)):
         parts.append(ring((0, radius, z), radius - width * 0.7, width, RUBBER))
-        parts.append(cylinder((-0.03, radius, z), (0.03, radius, z), radius * 0.62, CHROME, sides=12))
+        parts.append(
+            cylinder((-0.03, radius, z), (0.03, radius, z), radius * 0.62, CHROME, sides=12)
+        )
     for side in (-1, 1):
-        parts.append(cylinder(hub + [side * 0.1, 0, 0], head + [side * 0.1, 0, 0], 0.03, CHROME, sides=6))
-        parts.append(cylinder(axle + [side * 0.1, 0, 0], (side * 0.1, 0.45, -0.1), 0.035, DARK, sides=6))
-        parts.append(cylinder((side * 0.14, 0.36, -0.95), (side * 0.14, 0.3, 0.1), 0.05, CHROME,
-                              Material.PAINT, 7))
+        parts.append(
+            cylinder(hub + [side * 0.1, 0, 0], head + [side * 0.1, 0, 0], 0.03, CHROME, sides=6)
+        )
+        parts.append(
+            cylinder(axle + [side * 0.1, 0, 0], (side * 0.1, 0.45, -0.1), 0.035, DARK, sides=6)
+        )
+        parts.append(
+            cylinder(
+                (side * 0.14, 0.36, -0.95), (side * 0.14, 0.3, 0.1), 0.05, CHROME, Material.PAINT, 7
+            )
+        )
         grip = head + [side * 0.36, 0.16, -0.12]
         parts.append(cylinder(head + [0, 0.12, 0], grip, 0.025, DARK, sides=5))
         mirror = grip + [side * 0.02, 0.18, 0.04]
@@ -117,5 +120,7 @@ def motorcycle(rng: np.random.Generator) -> Mesh:
 
 def motorcyclist(rng: np.random.Generator) -> Mesh:
     """The person for `motorcycle`, always with a helmet."""
-    pose = riding_pose((0, 0.84, -0.3), (0, 1.08, 0.3), (0, 0.32, -0.05), rng.uniform(0.15, 0.45), 0.0)
+    pose = riding_pose(
+        (0, 0.84, -0.3), (0, 1.08, 0.3), (0, 0.32, -0.05), rng.uniform(0.15, 0.45), 0.0
+    )
     return person(pose, random_outfit(rng), random_paint(rng))

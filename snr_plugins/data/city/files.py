@@ -31,7 +31,7 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 def json_bytes(content: dict) -> bytes:
     """Encode as JSON text that ends with a newline."""
-    return (json.dumps(content, indent=1) + "\n").encode()
+    return (json.dumps(content) + "\n").encode()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,7 +43,9 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written ({error.strerror}): mend the disk or folder.") from error
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): mend the disk or folder."
+        ) from error
 
 
 def is_whole(path: Path) -> bool:
@@ -83,10 +85,10 @@ def polygons(instance_ids: np.ndarray, depth: np.ndarray) -> dict:
         mask = instance_ids == value
         is_thing = value >= 1000
         label = Label(int(value) // 1000 if is_thing else int(value))
-        contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        objects = [
-            {"label": label.text, "polygon": contour[:, 0].tolist()} for contour in contours
-        ]
+        contours, _ = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        objects = [{"label": label.text, "polygon": contour[:, 0].tolist()} for contour in contours]
         if is_thing:
             things.append((float(np.median(depth[mask])), objects))
         else:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import Material, Mesh, box, cylinder, ellipsoid, join, place
+from snr_plugins.data.city.geometry import box, cylinder, ellipsoid
+from snr_plugins.data.city.mesh import Material, Mesh, join, place
 
-SKIN_TONES = np.array([(0.58, 0.38, 0.28), (0.48, 0.30, 0.21), (0.30, 0.17, 0.11), (0.14, 0.075, 0.05)])
-HAIR_TONES = np.array([(0.02, 0.015, 0.012), (0.08, 0.045, 0.02), (0.28, 0.17, 0.06), (0.3, 0.3, 0.3)])
+SKIN_TONES = np.array(
+    [(0.58, 0.38, 0.28), (0.48, 0.30, 0.21), (0.30, 0.17, 0.11), (0.14, 0.075, 0.05)]
+)
+HAIR_TONES = np.array(
+    [(0.02, 0.015, 0.012), (0.08, 0.045, 0.02), (0.28, 0.17, 0.06), (0.3, 0.3, 0.3)]
+)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,9 @@ def person(pose: Pose, outfit: Outfit, helmet: np.ndarray | None = None) -> Mesh
         hip_joint, knee, ankle = leg
         parts.append(cylinder(hip_joint, knee, (0.095, 0.07), leg_colour, cloth, 7))
         parts.append(cylinder(knee, ankle, (0.072, 0.05), leg_colour, cloth, 7))
-        parts.append(ellipsoid(ankle + [0, -0.04, 0.06], (0.05, 0.05, 0.13), outfit.shoes, detail=(4, 6)))
+        parts.append(
+            ellipsoid(ankle + [0, -0.04, 0.06], (0.05, 0.05, 0.13), outfit.shoes, detail=(4, 6))
+        )
     for shoulder, elbow, hand in pose.arms:
         parts.append(cylinder(shoulder, elbow, (0.06, 0.05), outfit.top, cloth, 6))
         parts.append(cylinder(elbow, hand, (0.052, 0.04), outfit.top, cloth, 6))

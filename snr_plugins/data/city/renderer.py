@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from snr_plugins.data.city import shaders
+from snr_plugins.data.city import lighting_shaders, surface_shaders
 from snr_plugins.data.city.camera import Camera
 from snr_plugins.data.city.label_ids import Label
 from snr_plugins.data.city.scene import Scene
 from snr_plugins.errors import InputError
 
 SUPERSAMPLING = 2
-SHADOW_SIZE = 2048  # the shaders hold the same number
+SHADOW_SIZE = 2048  # the shader of the sun holds the same number
 NEAR, FAR = 0.4, 400.0  # metres
 # The map from above that darkens the ground below objects: metres and pixels per metre.
 SHADE_WIDTH, SHADE_LENGTH, SHADE_SCALE = 40.0, 80.0, 8
@@ -55,6 +55,9 @@ def create_context():
 class Renderer:
     """One OpenGL context for images of one size; use it in the thread that made it.
 
+    OpenGL draws into whichever context is current, and others may have come since this one was
+    made: draw within ``with renderer:``.
+
     Args:
         width, height: of the image in pixels.
     """
@@ -86,23 +89,36 @@ class Renderer:
         self._lit = [context.texture(self._large, 4, dtype="f2") for _ in range(2)]
         self._lit_buffers = [context.framebuffer([texture]) for texture in self._lit]
 
-        self._surface_program = context.program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT)
-        self._label_program = context.program(shaders.LABEL_VERTEX, shaders.LABEL_FRAGMENT)
-        self._shadow_program = context.program(shaders.SHADOW_VERTEX, shaders.SHADOW_FRAGMENT)
+        self._surface_program = context.program(
+            surface_shaders.SURFACE_VERTEX, surface_shaders.SURFACE_FRAGMENT
+        )
+        self._label_program = context.program(
+            surface_shaders.LABEL_VERTEX, surface_shaders.LABEL_FRAGMENT
+        )
+        self._shadow_program = context.program(
+            surface_shaders.SHADOW_VERTEX, surface_shaders.SHADOW_FRAGMENT
+        )
         corners = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
         self._screens = {
             name: context.vertex_array(
-                context.program(shaders.SCREEN_VERTEX, source), [(corners, "2f", "corner")]
+                context.program(lighting_shaders.SCREEN_VERTEX, source), [(corners, "2f", "corner")]
             )
             for name, source in (
-                ("clear", shaders.CLEAR_FRAGMENT),
-                ("night", shaders.NIGHT_FRAGMENT),
-                ("overcast", shaders.OVERCAST_FRAGMENT),
-                ("wet", shaders.WET_FRAGMENT),
+                ("clear", lighting_shaders.CLEAR_FRAGMENT),
+                ("night", lighting_shaders.NIGHT_FRAGMENT),
+                ("overcast", lighting_shaders.OVERCAST_FRAGMENT),
+                ("wet", lighting_shaders.WET_FRAGMENT),
             )
         }
         self._vertices = None
         self._scene: Scene | None = None
+
+    def __enter__(self) -> Renderer:
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._context.__exit__(*error)
 
     def load(self, scene: Scene) -> None:
         """Draw the surfaces of a scene; what follows reads them."""
@@ -181,7 +197,9 @@ class Renderer:
         """Run one lighting pass over the whole screen."""
         scene, camera = self._scene, self._scene.camera
         program = self._screens[name].program
-        sources = dict(zip(("albedo_gloss", "normal_wet", "glow", "depth"), self._surfaces, strict=True))
+        sources = dict(
+            zip(("albedo_gloss", "normal_wet", "glow", "depth"), self._surfaces, strict=True)
+        )
         sources["ground_shade"] = self._shade
         uniforms = {
             "eye": tuple(camera.position),
@@ -220,7 +238,14 @@ class Renderer:
 
 
 def ground_shade(footprints: list[np.ndarray]) -> np.ndarray:
-    """(rows along z, columns along x) uint8: how much sky light reaches the ground, 255 all of it."""
+    """How much light of the sky reaches the ground, seen from above.
+
+    Args:
+        footprints: (4, 2) corners in x and z, in metres.
+
+    Returns:
+        (rows along z, columns along x) uint8; 255 is all of it.
+    """
     shape = (int(SHADE_LENGTH * SHADE_SCALE), int(SHADE_WIDTH * SHADE_SCALE))
     covered = np.zeros(shape, np.uint8)
     for corners in footprints:
@@ -232,12 +257,17 @@ def ground_shade(footprints: list[np.ndarray]) -> np.ndarray:
 
 
 def _vertex_array(scene: Scene) -> np.ndarray:
-    """(3T, 13): position, normal, colour, texture, material, label value."""
+    """(T, 3, 13): position, normal, colour, texture, material, label value.
+
+    Near triangles come first, so that hidden surfaces fail the depth test before they are shaded.
+    """
     mesh = scene.mesh
     flat = np.stack([mesh.materials, scene.values.astype(np.float32)], axis=1)
     per_triangle = [np.repeat(a[:, None], 3, axis=1) for a in (mesh.colours, flat)]
     columns = [mesh.positions, mesh.normals, per_triangle[0], mesh.texture, per_triangle[1]]
-    return np.concatenate(columns, axis=2).astype(np.float32)
+    away = np.hypot(mesh.positions[..., 0], mesh.positions[..., 2]).min(axis=1)
+    order = np.argsort(away, kind="stable")
+    return np.concatenate(columns, axis=2).astype(np.float32)[order]
 
 
 def _columns(matrix: np.ndarray) -> bytes:

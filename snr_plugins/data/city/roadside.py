@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from snr_plugins.data.city import scenery
-from snr_plugins.data.city.geometry import Material, box, cylinder, place, quads
+from snr_plugins.data.city.geometry import box, cylinder
 from snr_plugins.data.city.label_ids import Label
+from snr_plugins.data.city.mesh import Material, place, quads
 from snr_plugins.data.city.palettes import Palette
 from snr_plugins.data.city.scene import SceneBuilder
 
@@ -66,14 +67,20 @@ def flat(x0: float, x1: float, z0: float, z1: float, y: float) -> list[tuple[flo
     return [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
 
 
-def _sidewalk(builder: SceneBuilder, palette: Palette, side: Side, start: float, end: float) -> None:
+def _sidewalk(
+    builder: SceneBuilder, palette: Palette, side: Side, start: float, end: float
+) -> None:
     inner, outer = side.sign * side.kerb, side.sign * side.edge
     tone = np.full(3, palette.paving) * [1.0, 0.97, 0.93]
-    builder.add(quads([flat(inner, outer, start, end, KERB)], tone, Material.PAVING), Label.SIDEWALK)
+    builder.add(
+        quads([flat(inner, outer, start, end, KERB)], tone, Material.PAVING), Label.SIDEWALK
+    )
     stone = side.sign * (side.kerb + 0.15)
     builder.add(quads([flat(inner, stone, start, end, KERB + 0.004)], tone * 1.25), Label.SIDEWALK)
     faces = [[(inner, 0, start), (inner, 0, end), (inner, KERB, end), (inner, KERB, start)]]
-    faces += [[(inner, 0, z), (outer, 0, z), (outer, KERB, z), (inner, KERB, z)] for z in (start, end)]
+    faces += [
+        [(inner, 0, z), (outer, 0, z), (outer, KERB, z), (inner, KERB, z)] for z in (start, end)
+    ]
     builder.add(quads(faces, tone * 1.1), Label.SIDEWALK)
 
 
@@ -93,7 +100,9 @@ def _house(
     placed = place(mesh, x, 0, z) if side.sign > 0 else place(mesh, x, 0, z + length, np.pi)
     builder.add(placed, Label.BUILDING)
     low, high = sorted((x, x + side.sign * 11))
-    builder.footprints.append(np.array([(low, z), (high, z), (high, z + length), (low, z + length)]))
+    builder.footprints.append(
+        np.array([(low, z), (high, z), (high, z + length), (low, z + length)])
+    )
 
 
 def _garden(
@@ -112,7 +121,9 @@ def _garden(
         builder.add(place(scenery.railing(length), near, KERB, z), Label.FENCE)
     elif border == "wall":
         tone = np.array([0.32, 0.29, 0.25]) * rng.uniform(0.7, 1.3)
-        builder.add(box((near + side.sign * 0.15, 0, z + length / 2), (0.3, 1.1, length), tone), Label.WALL)
+        builder.add(
+            box((near + side.sign * 0.15, 0, z + length / 2), (0.3, 1.1, length), tone), Label.WALL
+        )
         cap = box((near + side.sign * 0.15, 1.1, z + length / 2), (0.4, 0.08, length), tone * 1.2)
         builder.add(cap, Label.WALL)
     elif border == "hedge":
@@ -126,7 +137,9 @@ def _garden(
         facade = palette.facades[rng.integers(len(palette.facades))]
         mesh = scenery.house(rng, length * 0.7, 9.0, 2, facade, palette.roof)
         x = near + side.sign * 14
-        placed = place(mesh, x, 0, z) if side.sign > 0 else place(mesh, x, 0, z + length * 0.7, np.pi)
+        placed = (
+            place(mesh, x, 0, z) if side.sign > 0 else place(mesh, x, 0, z + length * 0.7, np.pi)
+        )
         builder.add(placed, Label.BUILDING)
 
 
@@ -138,7 +151,9 @@ def _trees_and_posts(
     tree_share = rng.uniform(0.15, 0.7)
     z = rng.uniform(7, 13)
     while z < 95:
-        in_junction = side.junction is not None and side.junction[0] - 1.5 < z < side.junction[1] + 1.5
+        in_junction = (
+            side.junction is not None and side.junction[0] - 1.5 < z < side.junction[1] + 1.5
+        )
         if not in_junction:
             chance = rng.random()
             if z > lamp_at:

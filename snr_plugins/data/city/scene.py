@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.geometry import Mesh, join, place
 from snr_plugins.data.city.label_ids import Label
+from snr_plugins.data.city.mesh import Mesh, join, place
 from snr_plugins.data.city.palettes import Palette
 
 

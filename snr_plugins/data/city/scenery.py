@@ -6,26 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import (
-    Colour,
-    Material,
-    Mesh,
-    box,
-    cylinder,
-    disc,
-    ellipsoid,
-    join,
-    quads,
-    repeat,
-    triangles,
-)
+from snr_plugins.data.city.geometry import box, cylinder, disc, ellipsoid
+from snr_plugins.data.city.mesh import Colour, Material, Mesh, join, quads, repeat, triangles
 
 STEEL = (0.20, 0.21, 0.22)
 STOREY = 3.1  # metres
 
 
 def house(
-    rng: np.random.Generator, length: float, depth: float, storeys: int, facade: Colour, roof: Colour
+    rng: np.random.Generator,
+    length: float,
+    depth: float,
+    storeys: int,
+    facade: Colour,
+    roof: Colour,
 ) -> Mesh:
     """A house whose street front is the plane x = 0, from z = 0 to ``length``, body at x > 0.
 
@@ -53,8 +47,18 @@ def house(
         box((-0.02, 0, length / 2), (0.1, 0.7, length), shade * 0.55),
         quads(
             [
-                [(-0.2, height + 0.2, 0), (-0.2, height + 0.2, length), (depth / 2, ridge, length), (depth / 2, ridge, 0)],
-                [(depth, height, 0), (depth, height, length), (depth / 2, ridge, length), (depth / 2, ridge, 0)],
+                [
+                    (-0.2, height + 0.2, 0),
+                    (-0.2, height + 0.2, length),
+                    (depth / 2, ridge, length),
+                    (depth / 2, ridge, 0),
+                ],
+                [
+                    (depth, height, 0),
+                    (depth, height, length),
+                    (depth / 2, ridge, length),
+                    (depth / 2, ridge, 0),
+                ],
             ],
             np.asarray(roof) * rng.uniform(0.8, 1.2),
         ),
@@ -66,11 +70,18 @@ def house(
         for storey in range(1, storeys):
             for z in np.arange(1.5 * bay, length - bay, 2 * bay):
                 parts.append(box((-0.5, storey * STOREY + 0.3, z), (1.0, 0.12, bay * 0.95), trim))
-                parts.append(box((-0.98, storey * STOREY + 0.42, z), (0.05, 0.9, bay * 0.95), STEEL))
+                parts.append(
+                    box((-0.98, storey * STOREY + 0.42, z), (0.05, 0.9, bay * 0.95), STEEL)
+                )
     if rng.random() < 0.4:  # awning over a shop
         colour = rng.uniform(0.03, 0.5, 3)
         z = rng.uniform(0.25, 0.75) * length
-        canopy = [(-0.05, 3.0, z - 1.8), (-0.05, 3.0, z + 1.8), (-1.2, 2.5, z + 1.8), (-1.2, 2.5, z - 1.8)]
+        canopy = [
+            (-0.05, 3.0, z - 1.8),
+            (-0.05, 3.0, z + 1.8),
+            (-1.2, 2.5, z + 1.8),
+            (-1.2, 2.5, z - 1.8),
+        ]
         parts.append(quads([canopy], colour))
     return join(parts)
 
@@ -92,7 +103,9 @@ def tree(rng: np.random.Generator, leaves: Colour, near: bool) -> Mesh:
     centres[:, 1] = np.maximum(centres[:, 1], trunk_height + 0.4)
     for centre in centres:
         radii = crown * rng.uniform(0.42, 0.62) * np.array([1, 0.8, 1])
-        parts.append(leaf_clump(rng, centre, radii, green * rng.uniform(0.8, 1.2), 210 if near else 60))
+        parts.append(
+            leaf_clump(rng, centre, radii, green * rng.uniform(0.8, 1.2), 200 if near else 32)
+        )
     return join(parts)
 
 
@@ -100,7 +113,10 @@ def leaf_clump(
     rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray, green: Colour, count: int
 ) -> Mesh:
     """A dark core with leafy triangles around it, lit as if it were one round mass."""
-    core = ellipsoid(centre, np.asarray(radii) * 0.82, np.asarray(green) * 0.5, Material.FOLIAGE, (5, 7))
+    detail = (5, 7) if count > 100 else (4, 5)
+    core = ellipsoid(
+        centre, np.asarray(radii) * 0.82, np.asarray(green) * 0.5, Material.FOLIAGE, detail
+    )
     outward = rng.normal(size=(count, 3))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     size = 1.6 * float(np.mean(radii)) / np.sqrt(count)
@@ -117,8 +133,13 @@ def hedge(rng: np.random.Generator, length: float, height: float, green: Colour)
     """A row of bushes along z, from 0 to ``length``."""
     spots = np.arange(0.5, length, 1.1)
     return join(
-        leaf_clump(rng, np.array([0, height * 0.5, z]), np.array([0.6, height * 0.6, 0.75]),
-                   np.asarray(green) * rng.uniform(0.8, 1.2), 40)
+        leaf_clump(
+            rng,
+            np.array([0, height * 0.5, z]),
+            np.array([0.6, height * 0.6, 0.75]),
+            np.asarray(green) * rng.uniform(0.8, 1.2),
+            40,
+        )
         for z in spots
     )
 
@@ -146,18 +167,28 @@ def lamp_post(side: int) -> tuple[Mesh, np.ndarray]:
 def sign_plate(rng: np.random.Generator) -> Mesh:
     """A traffic sign of one of five kinds in the plane z = 0, centred on y = 0, facing -z."""
     kind = int(rng.integers(5))
-    red, white, blue, yellow = (0.5, 0.02, 0.02), (0.75, 0.75, 0.74), (0.02, 0.10, 0.42), (0.7, 0.45, 0.02)
+    red, white, blue, yellow = (
+        (0.5, 0.02, 0.02),
+        (0.75, 0.75, 0.74),
+        (0.02, 0.10, 0.42),
+        (0.7, 0.45, 0.02),
+    )
     facing = (0.0, 0.0, -1.0)
     if kind == 0:  # speed limit
-        face = [disc((0, 0, 0), facing, 0.34, red), disc((0, 0, -0.012), facing, 0.26, white),
-                box((0, -0.12, -0.02), (0.2, 0.24, 0.005), (0.05, 0.05, 0.05))]
+        face = [
+            disc((0, 0, 0), facing, 0.34, red),
+            disc((0, 0, -0.012), facing, 0.26, white),
+            box((0, -0.12, -0.02), (0.2, 0.24, 0.005), (0.05, 0.05, 0.05)),
+        ]
     elif kind == 1:  # give way, warning
         outer = np.array([[(-0.4, -0.3, 0), (0.4, -0.3, 0), (0, 0.42, 0)]])
         inner = outer * 0.66 + [0, -0.02, -0.012]
         face = [triangles(outer, red), triangles(inner, white)]
     elif kind == 2:  # parking, crossing
-        face = [box((0, -0.33, 0), (0.66, 0.66, 0.02), blue),
-                box((0, -0.2, -0.012), (0.3, 0.4, 0.01), white)]
+        face = [
+            box((0, -0.33, 0), (0.66, 0.66, 0.02), blue),
+            box((0, -0.2, -0.012), (0.3, 0.4, 0.01), white),
+        ]
     elif kind == 3:  # right of way
         diamond = np.array([[(-0.42, 0, 0), (0, -0.42, 0), (0.42, 0, 0), (0, 0.42, 0)]])
         face = [quads(diamond, white), quads(diamond * 0.72 + [0, 0, -0.012], yellow)]
@@ -175,8 +206,16 @@ def traffic_light(rng: np.random.Generator) -> Mesh:
     for index, colour in enumerate(lenses):
         at = (0, 0.18 + 0.29 * index, -0.126)
         on = index == lit
-        parts.append(disc(at, (0, 0, -1.0), 0.11, np.asarray(colour) * (1.0 if on else 0.12),
-                          Material.SIGNAL if on else Material.PLAIN, 12))
+        parts.append(
+            disc(
+                at,
+                (0, 0, -1.0),
+                0.11,
+                np.asarray(colour) * (1.0 if on else 0.12),
+                Material.SIGNAL if on else Material.PLAIN,
+                12,
+            )
+        )
     return join(parts)
 
 

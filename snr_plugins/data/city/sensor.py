@@ -10,7 +10,11 @@ NOISE = {"clear": 1.2, "night": 5.0, "rain": 2.2}  # standard deviation of mid g
 CLIPPED = 4.0  # radiance that overflows a pixel
 # Layers of falling rain: metres from the camera, streaks per megapixel, length as a share of the
 # image's height, width in pixels at a height of 256, opacity.
-STREAK_LAYERS = ((4.0, 900, 0.16, 1.4, 0.26), (10.0, 2400, 0.08, 1.0, 0.20), (24.0, 5200, 0.04, 0.8, 0.14))
+STREAK_LAYERS = (
+    (4.0, 900, 0.16, 1.4, 0.26),
+    (10.0, 2400, 0.08, 1.0, 0.20),
+    (24.0, 5200, 0.04, 0.8, 0.14),
+)
 
 
 def clear_picture(radiance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -31,9 +35,7 @@ def night_picture(radiance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _add_noise(picture, NOISE["night"], rng, read_noise=0.75)
 
 
-def rain_picture(
-    radiance: np.ndarray, depth: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def rain_picture(radiance: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same in rain: streaks in front of what lies behind them, drops on the windscreen.
 
     Args:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from snr_plugins.data.city import scenery
 from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.geometry import Material, cylinder, place, quads
+from snr_plugins.data.city.geometry import cylinder
 from snr_plugins.data.city.label_ids import Label
+from snr_plugins.data.city.mesh import Material, place, quads
 from snr_plugins.data.city.palettes import Palette
-from snr_plugins.data.city.roadside import END, KERB, START, Side, build_side, flat
+from snr_plugins.data.city.roadside import KERB, START, Side, build_side, flat
 from snr_plugins.data.city.scene import Scene, SceneBuilder
 from snr_plugins.data.city.traffic import Junction, Lane, add_pedestrians, add_traffic
 
@@ -33,9 +35,7 @@ class Layout:
     junction: Junction | None
 
 
-def build_street(
-    rng: np.random.Generator, palette: Palette, width: int, height: int
-) -> Scene:
+def build_street(rng: np.random.Generator, palette: Palette, width: int, height: int) -> Scene:
     """Draw one scene.
 
     Args:
@@ -123,7 +123,8 @@ def _road(builder: SceneBuilder, palette: Palette, layout: Layout) -> None:
     builder.add(ground, Label.TERRAIN)
     tone = np.full(3, palette.asphalt) * [0.98, 1.0, 1.03]
     builder.add(
-        quads([flat(layout.left, layout.right, START, 220, 0.0)], tone, Material.ASPHALT), Label.ROAD
+        quads([flat(layout.left, layout.right, START, 220, 0.0)], tone, Material.ASPHALT),
+        Label.ROAD,
     )
 
     lines = []
@@ -135,11 +136,14 @@ def _road(builder: SceneBuilder, palette: Palette, layout: Layout) -> None:
 
     dashes = [float(z) for z in np.arange(START, 110, 7.0) if clear_of_junction(float(z))]
     centres = sorted(lane.x for lane in layout.lanes)
-    for first, second in zip(centres, centres[1:], strict=False):
+    for first, second in pairwise(centres):
         if second - first < 4.2:  # neighbours, not parted by a tram track
             middle = (first + second) / 2
             lines += [flat(middle - 0.07, middle + 0.07, z, z + 3, MARKING_HEIGHT) for z in dashes]
-    for kerb, sign, parked in ((layout.left, 1, layout.parking[0]), (layout.right, -1, layout.parking[1])):
+    for kerb, sign, parked in (
+        (layout.left, 1, layout.parking[0]),
+        (layout.right, -1, layout.parking[1]),
+    ):
         inner = kerb + sign * (2.1 * parked + layout.cycle_lane)
         if layout.cycle_lane > 1 or parked:
             lines += [flat(inner - 0.06, inner + 0.06, z, z + 7, MARKING_HEIGHT) for z in dashes]
@@ -151,12 +155,18 @@ def _road(builder: SceneBuilder, palette: Palette, layout: Layout) -> None:
         builder.add(quads(lines, PAINT_WHITE, Material.MARKING), Label.ROAD)
 
     if layout.track is not None:
-        bed = quads([flat(layout.track - 1.3, layout.track + 1.3, START, 130, 0.002)], tone * 1.35, Material.PAVING)
+        bed = quads(
+            [flat(layout.track - 1.3, layout.track + 1.3, START, 130, 0.002)],
+            tone * 1.35,
+            Material.PAVING,
+        )
         builder.add(bed, Label.ROAD)
         for side in (-1, 1):
             x = layout.track + side * RAIL_GAUGE / 2
             groove = quads([flat(x - 0.07, x + 0.07, START, 130, 0.003)], (0.04, 0.04, 0.04))
-            rail = quads([flat(x - 0.035, x + 0.035, START, 130, 0.005)], (0.32, 0.31, 0.3), Material.PAINT)
+            rail = quads(
+                [flat(x - 0.035, x + 0.035, START, 130, 0.005)], (0.32, 0.31, 0.3), Material.PAINT
+            )
             builder.add(groove, Label.ROAD)
             builder.add(rail, Label.ROAD)
 
@@ -188,7 +198,9 @@ def _junction(
     tone = np.full(3, palette.asphalt) * [0.98, 1.0, 1.03]
     for side in sides:
         near, far = side.sign * side.kerb, side.sign * 90
-        builder.add(quads([flat(near, far, z - half, z + half, 0.0)], tone, Material.ASPHALT), Label.ROAD)
+        builder.add(
+            quads([flat(near, far, z - half, z + half, 0.0)], tone, Material.ASPHALT), Label.ROAD
+        )
         dashes = [
             flat(side.sign * x, side.sign * (x + 3), z - 0.07, z + 0.07, MARKING_HEIGHT)
             for x in np.arange(side.kerb + 2, 60, 7.0)

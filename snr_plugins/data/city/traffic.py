@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snr_plugins.data.city.cars import car
+from snr_plugins.data.city.coaches import bus, tram
 from snr_plugins.data.city.cycles import bicycle, cyclist, motorcycle, motorcyclist
-from snr_plugins.data.city.heavy_vehicles import bus, tram, truck
 from snr_plugins.data.city.label_ids import Label
 from snr_plugins.data.city.people import pedestrian
 from snr_plugins.data.city.roadside import KERB, Side
 from snr_plugins.data.city.scene import SceneBuilder
+from snr_plugins.data.city.trucks import truck
 
 if TYPE_CHECKING:
     from snr_plugins.data.city.street import Layout
@@ -26,7 +27,7 @@ CHANCE = {
     Label.BUS: 0.58,
     Label.TRAIN: 0.90,  # where there is a track
     Label.MOTORCYCLE: 0.75,
-    Label.BICYCLE: 0.65,
+    Label.BICYCLE: 0.90,
 }
 MAKERS: dict[Label, Callable] = {Label.TRUCK: truck, Label.BUS: bus, Label.TRAIN: tram}
 
@@ -73,7 +74,10 @@ def add_traffic(builder: SceneBuilder, rng: np.random.Generator, layout: Layout)
     if layout.track is not None and rng.random() < CHANCE[Label.TRAIN]:
         on_track = _tram(builder, rng, layout.track)
     if layout.junction is not None:
-        crossed = (layout.junction.z - layout.junction.half, layout.junction.z + layout.junction.half)
+        crossed = (
+            layout.junction.z - layout.junction.half,
+            layout.junction.z + layout.junction.half,
+        )
         for row in rows.values():
             row.taken.append(crossed)
         if on_track is None or on_track[1] < crossed[0] or on_track[0] > crossed[1]:
@@ -122,9 +126,7 @@ def _drive(
             return
 
 
-def _tram(
-    builder: SceneBuilder, rng: np.random.Generator, track: float
-) -> tuple[float, float]:
+def _tram(builder: SceneBuilder, rng: np.random.Generator, track: float) -> tuple[float, float]:
     """A tram, and where along z it begins and ends."""
     mesh, length, width = tram(rng)
     start = rng.uniform(9.0, 30.0)
@@ -140,7 +142,11 @@ def _cross_traffic(builder: SceneBuilder, rng: np.random.Generator, junction: Ju
         if rng.random() < 0.3:
             continue
         z = junction.z - direction * junction.half / 2
-        label = Label(rng.choice([Label.CAR, Label.CAR, Label.TRUCK, Label.BUS, Label.MOTORCYCLE, Label.BICYCLE]))
+        label = Label(
+            rng.choice(
+                [Label.CAR, Label.CAR, Label.TRUCK, Label.BUS, Label.MOTORCYCLE, Label.BICYCLE]
+            )
+        )
         x = rng.uniform(-0.3, 0.3) * z
         yaw = direction * np.pi / 2 + rng.normal(0, 0.04)
         if label in (Label.MOTORCYCLE, Label.BICYCLE):
@@ -179,7 +185,7 @@ def _cyclists(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -
         right = rng.random() < 0.65
         if right:
             x = layout.right - 2.1 * layout.parking[1] - max(layout.cycle_lane, 1.0) / 2
-            z = rng.uniform(7.5, 26)
+            z = rng.uniform(7.5, 22)
         else:
             x = layout.left + 2.1 * layout.parking[0] + max(layout.cycle_lane, 1.0) / 2
             z = rng.uniform(max(9.0, -x * 2.4), 30)
@@ -209,7 +215,7 @@ def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> 
                 z += length
             z += rng.uniform(1.2, 4.0)
     for label, make, chance in (
-        (Label.BICYCLE, bicycle, 0.45),
+        (Label.BICYCLE, bicycle, 0.65),
         (Label.MOTORCYCLE, motorcycle, 0.5),
     ):
         if rng.random() > chance:
@@ -218,7 +224,9 @@ def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> 
         x = kerb + sign * rng.uniform(1.2, 1.8)
         start = max(7.0, abs(x) * 2.3)
         z = rng.uniform(start, start + 12)
-        for _ in range(int(rng.integers(1, 4)) if label == Label.BICYCLE else int(rng.integers(1, 3))):
+        for _ in range(
+            int(rng.integers(1, 4)) if label == Label.BICYCLE else int(rng.integers(1, 3))
+        ):
             if not _in_junction(layout, z):
                 yaw = rng.normal(0.9 * sign, 0.35)
                 builder.stand(make(rng), label, x, z, yaw, y=KERB, footprint=(0.4, 1.6))
@@ -236,7 +244,9 @@ def add_pedestrians(
             z = start + 24 * rng.random() ** 1.7
             yaw = rng.choice([0.0, np.pi]) + rng.normal(0, 0.35)
             if not _in_junction(layout, z):
-                builder.stand(pedestrian(rng), Label.PERSON, side.sign * x, z, yaw, KERB, (0.5, 0.5))
+                builder.stand(
+                    pedestrian(rng), Label.PERSON, side.sign * x, z, yaw, KERB, (0.5, 0.5)
+                )
     crossing = layout.junction.z - layout.junction.half - 1.5 if layout.junction else None
     for _ in range(int(rng.integers(1, 5))):
         x = rng.uniform(layout.left + 0.5, layout.right - 0.5)

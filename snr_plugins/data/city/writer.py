@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from snr_plugins.data.city import sensor
-from snr_plugins.data.city.camera import BASELINE
+from snr_plugins.data.city.camera import BASELINE, Camera
 from snr_plugins.data.city.files import (
     CENTIMETRES,
     encode_depth,
@@ -26,9 +27,9 @@ from snr_plugins.data.city.files import (
     write_whole,
 )
 from snr_plugins.data.city.palettes import CITIES
-from snr_plugins.data.city.renderer import Renderer, create_context
+from snr_plugins.data.city.renderer import Labels, Renderer, create_context
 from snr_plugins.data.city.street import build_street
-from snr_plugins.data.weather import add_fog, atmospheric_light, ray_length
+from snr_plugins.data.weather import add_fog, ray_length
 from snr_plugins.errors import InputError
 
 VERSION = 1  # raise it whenever the same seed gives other pictures
@@ -105,9 +106,9 @@ def write_city(
 ) -> None:
     """Write a synthetic city in the layout of Cityscapes.
 
-    The same arguments give the same bytes, whatever the number of workers. Files that exist and are
-    whole are left alone, so a call that was stopped can be repeated, and a later call can add frames
-    or conditions.
+    The same arguments give the same bytes, whatever the number of workers. Files that exist and
+    are whole are left alone, so a call that was stopped can be repeated, and a later call can add
+    frames or conditions.
 
     Besides Cityscapes' own folders there is ``depth``: 16-bit PNG, centimetres along the optical
     axis, 0 for sky. Labels of all conditions are those of ``gtFine``.
@@ -135,8 +136,9 @@ def write_city(
     ]
     _claim(root, seed, size)
     missing = [f for f in frames if not all(is_whole(path) for path in f.paths().values())]
-    with tqdm(total=len(frames), initial=len(frames) - len(missing), unit="frame",
-              disable=not progress) as bar:
+    with tqdm(
+        total=len(frames), initial=len(frames) - len(missing), unit="frame", disable=not progress
+    ) as bar:
         for _ in _write_frames(missing, workers):
             bar.update()
 
@@ -150,8 +152,12 @@ def _check_arguments(
     workers: int,
 ) -> None:
     for name, value, least in (
-        ("train", train, 0), ("val", val, 0), ("seed", seed, 0), ("workers", workers, 1),
-        ("width", size[0], 32), ("height", size[1], 32),
+        ("train", train, 0),
+        ("val", val, 0),
+        ("seed", seed, 0),
+        ("workers", workers, 1),
+        ("width", size[0], 32),
+        ("height", size[1], 32),
     ):
         if value < least:
             raise InputError(f"{name} is {value}: give {least} or more.")
@@ -172,7 +178,8 @@ def _claim(root: Path, seed: int, size: tuple[int, int]) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: delete the folder or choose another.") from error
     if found != record:
-        differing = [key for key in record if not isinstance(found, dict) or found.get(key) != record[key]]
+        known = found if isinstance(found, dict) else {}
+        differing = [key for key in record if known.get(key) != record[key]]
         raise InputError(
             f"{root} already holds a city of another {' and '.join(differing)} ({path}: {found}): "
             "choose another folder or delete this one."
@@ -214,44 +221,47 @@ def write_frame(frame: Frame) -> None:
     size = (frame.width, frame.height)
     if size not in _renderers:
         _renderers[size] = Renderer(*size)
-    renderer = _renderers[size]
     cities = CITIES[frame.split]
     scene = build_street(frame.random(0), cities[frame.index % len(cities)], *size)
-    renderer.load(scene)
-    labels = renderer.labels()
     missing = {kind: path for kind, path in frame.paths().items() if not is_whole(path)}
+    with _renderers[size] as renderer:
+        renderer.load(scene)
+        labels = renderer.labels()
+        picture = sensor.clear_picture(renderer.clear(), frame.random(1))
+        contents = _label_contents(labels, scene.camera) | {"clear": lambda: png_bytes(picture)}
+        contents |= _fog_contents(picture, encode_depth(labels.depth), scene.camera)
+        contents["night"] = lambda: png_bytes(
+            sensor.night_picture(renderer.night(), frame.random(2))
+        )
+        contents["rain"] = lambda: png_bytes(
+            sensor.rain_picture(renderer.rain(), labels.depth, frame.random(3))
+        )
+        for kind, path in missing.items():
+            write_whole(path, contents[kind]())
 
-    # Fog is computed from the files' own content, so that anyone can do it again from them.
-    picture = sensor.clear_picture(renderer.clear(), frame.random(1))
-    depth = encode_depth(labels.depth)
-    intrinsic = scene.camera.as_cityscapes()["intrinsic"]
-    metres = np.where(depth > 0, depth / np.float32(CENTIMETRES), np.inf)
-    distance = ray_length(metres, **intrinsic)
-    light = atmospheric_light(picture)
 
-    for kind, path in missing.items():
-        if kind == "instanceIds":
-            content = png_bytes(labels.instance_ids)
-        elif kind == "labelIds":
-            ids = labels.instance_ids
-            content = png_bytes(np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8))
-        elif kind == "polygons":
-            content = json_bytes(polygons(labels.instance_ids, labels.depth))
-        elif kind == "disparity":
-            content = png_bytes(encode_disparity(labels.depth, scene.camera, BASELINE))
-        elif kind == "depth":
-            content = png_bytes(depth)
-        elif kind == "camera":
-            content = json_bytes(scene.camera.as_cityscapes())
-        elif kind == "night":
-            content = png_bytes(sensor.night_picture(renderer.night(), frame.random(2)))
-        elif kind == "rain":
-            content = png_bytes(
-                sensor.rain_picture(renderer.rain(), labels.depth, frame.random(3))
-            )
-        elif kind == "clear":
-            content = png_bytes(picture)
-        else:
-            beta = float(kind.removeprefix("foggy_"))
-            content = png_bytes(add_fog(picture, distance, beta, light))
-        write_whole(path, content)
+def _label_contents(labels: Labels, camera: Camera) -> dict[str, Callable[[], bytes]]:
+    """How to make each file that tells what is seen where."""
+    ids = labels.instance_ids
+    classes = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
+    return {
+        "instanceIds": lambda: png_bytes(ids),
+        "labelIds": lambda: png_bytes(classes),
+        "polygons": lambda: json_bytes(polygons(ids, labels.depth)),
+        "disparity": lambda: png_bytes(encode_disparity(labels.depth, camera, BASELINE)),
+        "depth": lambda: png_bytes(encode_depth(labels.depth)),
+        "camera": lambda: json_bytes(camera.as_cityscapes()),
+    }
+
+
+def _fog_contents(
+    picture: np.ndarray, depth_png: np.ndarray, camera: Camera
+) -> dict[str, Callable[[], bytes]]:
+    """How to make the foggy files: from what the other files hold, so that anyone can."""
+    metres = np.where(depth_png > 0, depth_png / np.float32(CENTIMETRES), np.inf)
+    distance = ray_length(metres, **camera.as_cityscapes()["intrinsic"])
+
+    def content(beta: float) -> bytes:
+        return png_bytes(add_fog(picture, distance, beta))
+
+    return {f"foggy_{beta}": partial(content, beta) for beta in BETAS}
