@@ -37,16 +37,18 @@ clean:
 
 # --- installation: a stamp file each, so that a second run reinstalls nothing ---
 
+# From /, where no .python-version makes pyenv look for a Python that uv has yet to fetch.
 .PHONY: uv
 uv:
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { \
 	  echo "Installing uv into .uv ..."; cd / && python3 -m venv "$(CURDIR)/.uv" && "$(CURDIR)/.uv/bin/pip" install -q uv; }
 
-$(VENV)/bin/python: .python-version | uv
+# pyvenv.cfg stands for the environment; touching bin/python would touch the system's interpreter.
+$(VENV)/pyvenv.cfg: .python-version | uv
 	$(UV) venv -q --allow-existing --python $$(cat .python-version) $(VENV)
 	@touch $@
 
-$(VENV)/.detection: requirements/detection.txt pyproject.toml setup.py $(VENV)/bin/python
+$(VENV)/.detection: requirements/detection.txt pyproject.toml setup.py $(VENV)/pyvenv.cfg
 	@echo "Installing the detection stack (torch $$(sed -n 's/^torch==\([^ ]*\).*/\1/p' $<), Detectron2); about 3 GB the first time ..."
 	$(UV) pip install --python $(PYTHON) --require-hashes -r $<
 	$(UV) pip install -q --python $(PYTHON) --no-deps -e .

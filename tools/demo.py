@@ -36,6 +36,7 @@ WEATHER = {
     "night": "synthetic_city_night_val",
     "rain": "synthetic_city_rain_val",
 }
+TEST_STEPS = 5  # a test of one weather takes about as long as so many iterations
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -68,7 +69,8 @@ def run(args: argparse.Namespace, city: Path) -> None:
         name: [*args.overrides, "SEED", str(args.seed), "OUTPUT_DIR", str(args.out / name)]
         for name in CONFIGS
     }
-    iterations = sum(load_config(CONFIGS[n], options[n]).SOLVER.MAX_ITER for n in CONFIGS)
+    steps = sum(load_config(CONFIGS[n], options[n]).SOLVER.MAX_ITER for n in CONFIGS)
+    steps += len(CONFIGS) * len(WEATHER) * TEST_STEPS
 
     print(f"1/4  Rendering the synthetic city into {city}", flush=True)
     workers = os.cpu_count() or 1
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace, city: Path) -> None:
     write_city(city, 0, args.val, seed=0, workers=workers)
 
     print("2/4  Training plain and SNR side by side, a core each, then testing both", flush=True)
-    train(args.out, options, iterations)
+    train(args.out, options, steps)
 
     results = {name: read_ap50(args.out / name) for name in CONFIGS}
     (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace, city: Path) -> None:
     draw_panel(configs, WEATHER["fog, beta 0.02"], args.out / "panel.png")
 
 
-def train(out: Path, options: dict[str, list[str]], iterations: int) -> None:
+def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
     """Both configs at the same time; their logs go to OUT/NAME/train.log."""
     processes = {}
     for name, config in CONFIGS.items():
@@ -111,18 +113,22 @@ def train(out: Path, options: dict[str, list[str]], iterations: int) -> None:
                 env=os.environ | ONE_THREAD,
             )
     try:
-        with tqdm(total=iterations, unit="it", desc="     both", smoothing=0.05) as bar:
-            while any(process.poll() is None for process in processes.values()):
+        with tqdm(total=steps, unit="step", desc="     both", smoothing=0.05) as bar:
+            while None in (states := [process.poll() for process in processes.values()]):
+                if any(states):  # one has failed: no use in waiting for the other
+                    break
                 time.sleep(1)
-                bar.update(sum(done_iterations(out / name) for name in CONFIGS) - bar.n)
+                bar.update(sum(done_steps(out / name) for name in CONFIGS) - bar.n)
+            else:
+                bar.update(steps - bar.n)
+        failed = [name for name, process in processes.items() if process.poll()]
     finally:
         for process in processes.values():
             process.terminate()
-    for name, process in processes.items():
-        if process.wait() != 0:
-            log = out / name / "train.log"
-            last = (log.read_text().strip().splitlines() or ["no message"])[-1]
-            raise InputError(f"training of {name} stopped ({last}); see {log}")
+    if failed:
+        log = out / failed[0] / "train.log"
+        last = (log.read_text().strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"training of {failed[0]} stopped ({last}); see {log}")
 
 
 def read_metrics(folder: Path) -> list[dict]:
@@ -132,8 +138,11 @@ def read_metrics(folder: Path) -> list[dict]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def done_iterations(folder: Path) -> int:
-    return max((metrics["iteration"] + 1 for metrics in read_metrics(folder)), default=0)
+def done_steps(folder: Path) -> int:
+    """Iterations by the framework's metrics file, and tests by its log."""
+    iterations = max((metrics["iteration"] + 1 for metrics in read_metrics(folder)), default=0)
+    tests = (folder / "train.log").read_text().count("in csv format")
+    return iterations + TEST_STEPS * min(tests, len(WEATHER))
 
 
 def read_ap50(folder: Path) -> dict[str, float]:

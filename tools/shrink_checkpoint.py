@@ -1,6 +1,6 @@
 """Keep of a Detectron2 checkpoint what another training starts from, in half precision.
 
-    python tools/shrink_checkpoint.py output/X/model_final.pth weights.pth
+python tools/shrink_checkpoint.py output/X/model_final.pth weights.pth
 """
 
 from __future__ import annotations

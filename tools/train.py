@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections import OrderedDict
 
+import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
@@ -45,7 +46,8 @@ def guarded(args: argparse.Namespace) -> None:
     try:
         run(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if comm.is_main_process():
+            print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -58,6 +60,8 @@ def main() -> None:
     args = parser.parse_args(argv)
     if not args.config_file:
         parser.error("name a config file first, such as one of configs/detection/")
+    if args.num_gpus > max(torch.cuda.device_count(), 1):
+        parser.error(f"--num-gpus is {args.num_gpus}, torch sees {torch.cuda.device_count()} GPUs")
     try:
         launch(
             guarded,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
@@ -35,7 +36,8 @@ def build_snr_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
             "MODEL.SNR.NECK needs an FPN: set it to False, or MODEL.BACKBONE.NAME to "
             "build_snr_resnet_fpn_backbone"
         )
-    return _insert(cfg, build_resnet_backbone(cfg, input_shape), "STAGES", cfg.MODEL.SNR.STAGES)
+    backbone = build_resnet_backbone(cfg, input_shape)
+    return _insert(cfg, backbone, input_shape, "STAGES", cfg.MODEL.SNR.STAGES)
 
 
 @BACKBONE_REGISTRY.register()
@@ -43,16 +45,19 @@ def build_snr_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backb
     """``build_resnet_fpn_backbone`` with an SNR after each of ``MODEL.SNR.STAGES`` and, with
     ``MODEL.SNR.NECK``, after each output convolution of the FPN."""
     fpn: FPN = build_resnet_fpn_backbone(cfg, input_shape)
-    _insert(cfg, fpn.bottom_up, "STAGES", cfg.MODEL.SNR.STAGES)
+    _insert(cfg, fpn.bottom_up, input_shape, "STAGES", cfg.MODEL.SNR.STAGES)
     if cfg.MODEL.SNR.NECK:
         outputs = [name for name, _ in fpn.named_children() if name.startswith("fpn_output")]
-        _insert(cfg, fpn, "NECK", outputs)
+        _insert(cfg, fpn, input_shape, "NECK", outputs)
     return fpn
 
 
-def _insert(cfg: CfgNode, backbone: nn.Module, key: str, after: Sequence[str]) -> nn.Module:
+def _insert(
+    cfg: CfgNode, backbone: nn.Module, input_shape: ShapeSpec, key: str, after: Sequence[str]
+) -> nn.Module:
+    example = torch.zeros(1, input_shape.channels, 64, 64)
     options = {"reduction": cfg.MODEL.SNR.REDUCTION, "gate_bias": cfg.MODEL.SNR.GATE_BIAS}
     try:
-        return insert_snr(backbone, after, snr=StageSNR, **options)
+        return insert_snr(backbone, after, example=example, snr=StageSNR, **options)
     except InputError as error:
         raise InputError(f"MODEL.SNR.{key} {list(after)}: {error}") from None

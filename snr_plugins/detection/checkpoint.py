@@ -22,6 +22,22 @@ def report_coverage(model: nn.Module) -> None:
 
 def _report(model: nn.Module, incompatible: object) -> None:
     logger = logging.getLogger("detectron2.snr_plugins")
+    new = [key for key in incompatible.missing_keys if ".snr." in key]
+    if new:
+        logger.warning(
+            "The checkpoint lacks %d SNR tensors (%s, ...): right for starting from a plain "
+            "detector, wrong for evaluating or resuming one with SNR",
+            len(new),
+            new[0],
+        )
+    lost = [key for key in incompatible.unexpected_keys if ".snr." in key]
+    if lost:
+        logger.warning(
+            "!!! The checkpoint has %d SNR tensors (%s, ...) that this model lacks; use the config "
+            "that it was trained with",
+            len(lost),
+            lost[0],
+        )
     wanted = _pretrained_keys(model)
     missing = sorted(wanted.intersection(incompatible.missing_keys))
     covered = len(wanted) - len(missing)

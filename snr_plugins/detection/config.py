@@ -6,7 +6,7 @@ from detectron2.config import CfgNode
 
 
 def add_snr_config(cfg: CfgNode) -> None:
-    """Add the keys that SNR's backbones and meta-architecture read, with the paper's values."""
+    """Add the keys that SNR's backbones and meta-architecture read."""
     snr = CfgNode()
 
     # Stages of the ResNet that an SNR follows. The paper's released code uses the first three.
@@ -22,7 +22,7 @@ def add_snr_config(cfg: CfgNode) -> None:
     # Whether an SNR also follows every output of the FPN (build_snr_resnet_fpn_backbone only).
     snr.NECK = False
 
-    # Weight of the restitution loss, summed over all SNRs. 0 switches it off.
+    # Weight of the restitution loss, summed over all SNRs. 0.0 switches it off.
     snr.LOSS_WEIGHT = 0.1
 
     # Weight of the cross-entropy that teaches each SNR's linear probe to tell classes apart.

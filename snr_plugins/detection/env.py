@@ -5,9 +5,9 @@ Run it with the environment variable ``DETECTRON2_ENV_MODULE=snr_plugins.detecti
 
 from detectron2.config.defaults import _C
 
+from snr_plugins.detection.config import add_snr_config
+
 
 def setup_environment() -> None:
     """Called by Detectron2 once, while it is imported (detectron2/utils/env.py)."""
-    from snr_plugins.detection import add_snr_config  # detectron2 is half imported before this
-
     add_snr_config(_C)

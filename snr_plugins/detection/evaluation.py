@@ -32,8 +32,9 @@ def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
     """An evaluator whose boxes are those of the dataset as it is now.
 
     Left alone, the framework writes ``{output_dir}/{dataset_name}_coco_format.json`` once and from
-    then on evaluates against that file, whatever has become of the dataset. Here the main process
-    converts anew and the others wait for it. Must be called in every process of a distributed run.
+    then on evaluates against that file, whatever has become of the dataset. Here the first process
+    of each machine converts anew and the others wait for it. Must be called in every process of a
+    distributed run.
 
     Small, medium and large refer to the area of the box, except where the dataset is a COCO file
     with areas of its own (`register_coco_folder`), which is evaluated as it stands.
@@ -53,7 +54,7 @@ def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
         # change; an evaluator made later, perhaps elsewhere, must not fall back on that one.
         vars(metadata).pop("json_file", None)
         json_file = os.path.join(output_dir, converted_name)
-        if comm.is_main_process():
+        if comm.get_local_rank() == 0:  # as machines may not share a file system
             convert_to_coco_json(dataset_name, json_file, allow_cached=False)
         comm.synchronize()
         metadata.json_file = json_file

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from snr_plugins.detection.checkpoint import report_coverage
 from snr_plugins.errors import InputError
 from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr
+from snr_plugins.nn.affine import at_least_float32
 from snr_plugins.nn.insertion import output_shapes
 
 # Samples along each side of a box: as many as a 7x7 box head with two samples a bin takes.
 BOX_SAMPLES = 14
-# Entropies and gates are written to the event storage every so many iterations, as the framework's
+# Entropies are written to the event storage every so many iterations, as the framework's
 # metric printer does; each value written waits for the device.
 LOG_PERIOD = 20
 
@@ -58,7 +59,8 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
         self._box_pools: dict[str, ROIAlign] = {}
         if learns:
             size = 64
-            shapes = output_shapes(self.backbone, self._snr, torch.zeros(1, 3, size, size))
+            example = torch.zeros(1, len(self.pixel_mean), size, size)
+            shapes = output_shapes(self.backbone, self._snr, example)
             for name, snr in self._snr.items():
                 snr.keep_step = True
                 channels, width = shapes[name][1], shapes[name][3]
@@ -77,12 +79,17 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """As GeneralizedRCNN's; in training two more losses."""
-        result = super().forward(batched_inputs)
+        try:
+            result = super().forward(batched_inputs)
+        finally:  # whatever happens, no graph stays behind on the modules
+            steps = {name: snr.take_step() for name, snr in self._snr.items()}
         if self.training and len(self.snr_losses) > 0:
-            result.update(self._restitution([x["instances"] for x in batched_inputs]))
+            result.update(self._restitution(steps, [x["instances"] for x in batched_inputs]))
         return result
 
-    def _restitution(self, truth: list[Instances]) -> dict[str, Tensor]:
+    def _restitution(
+        self, steps: dict[str, Step | None], truth: list[Instances]
+    ) -> dict[str, Tensor]:
         boxes = torch.cat([x.gt_boxes.tensor for x in truth]).to(self.device)
         labels = torch.cat([x.gt_classes for x in truth]).to(self.device)
         counts = torch.tensor([len(x) for x in truth], device=self.device)
@@ -90,12 +97,14 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
         rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)  # (P, 5)
 
         terms = {}
-        for name, snr in self._snr.items():
-            step = snr.take_step()
-            pooled = self._box_pools[name](step.features, rois).flatten(1)  # (P, C)
-            loss = self.snr_losses[_key(name)]
-            terms[name] = loss.boxes(step, pooled, image_index, labels)
-            _log(name, terms[name], step)
+        for name, step in steps.items():
+            if step is None:
+                raise RuntimeError(f"{name} was not run in training mode; call model.train()")
+            # ROIAlign rounds the boxes to the features' type: half would move them by pixels
+            features = at_least_float32(step.features)
+            pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
+            terms[name] = self.snr_losses[_key(name)].boxes(step, pooled, image_index, labels)
+            _log(name, terms[name])
         return {
             "loss_snr_restitution": self.snr_loss_weight
             * sum(t.restitution for t in terms.values()),
@@ -108,7 +117,7 @@ def _key(name: str) -> str:
     return name.removesuffix(".snr").replace(".", "_")
 
 
-def _log(name: str, terms: RestitutionTerms, step: Step) -> None:
+def _log(name: str, terms: RestitutionTerms) -> None:
     """Diagnostics go to the event storage: the trainer would sum whatever is in the loss dict."""
     storage = get_event_storage()
     if storage.iter % LOG_PERIOD == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import DefaultTrainer
 from detectron2.evaluation import DatasetEvaluator
@@ -32,6 +33,18 @@ class Trainer(DefaultTrainer):
         return coco_evaluator(dataset_name, output_folder)
 
     @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> object:
+        try:
+            return super().build_train_loader(cfg)
+        except AssertionError as error:  # get_detection_dataset_dicts: "No valid data found in ..."
+            if "No valid data" not in str(error):
+                raise
+            names = ", ".join(cfg.DATASETS.TRAIN)
+            raise InputError(
+                f"DATASETS.TRAIN: no image of {names} has a box; train on labelled images"
+            ) from None
+
+    @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if not isinstance(model, SNRGeneralizedRCNN):  # which reports by itself
@@ -50,9 +63,19 @@ def load_config(config_file: str, overrides: list[str]) -> CfgNode:
     add_snr_config(cfg)
     if not os.path.isfile(config_file):
         raise InputError(f"config file not found: {config_file}; see configs/detection/")
+    if config_file.endswith(".py"):
+        raise InputError(
+            f"{config_file} is a LazyConfig: run it with Detectron2's lazyconfig_train_net.py"
+        )
     try:
         cfg.merge_from_file(config_file)
-    except (KeyError, ValueError, AssertionError) as error:
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" near line {where.line + 1}" if where else ""
+        raise InputError(f"{config_file} is not valid YAML{line}") from None
+    except (TypeError, AttributeError):
+        raise InputError(f"{config_file} must hold a mapping of config keys") from None
+    except (KeyError, ValueError, AssertionError, OSError) as error:
         raise InputError(f"{config_file}: {_reason(error, cfg)}") from None
     try:
         cfg.merge_from_list(overrides)
@@ -64,8 +87,10 @@ def load_config(config_file: str, overrides: list[str]) -> CfgNode:
 
 
 def _reason(error: Exception, cfg: CfgNode) -> str:
+    if isinstance(error, OSError):
+        return str(error)
     reason = str(error.args[0]) if error.args else type(error).__name__
-    if "MODEL.SNR" in reason:
+    if "Non-existent" in reason and "MODEL.SNR" in reason:
         reason += f" (the keys are {', '.join(f'MODEL.SNR.{key}' for key in cfg.MODEL.SNR)})"
     return reason
 
@@ -81,5 +106,15 @@ def _check(cfg: CfgNode) -> None:
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(
             f"MODEL.DEVICE is {cfg.MODEL.DEVICE} but torch sees no GPU; add MODEL.DEVICE cpu"
+        )
+    weights = cfg.MODEL.WEIGHTS.split("?")[0]  # without Detectron2's ?matching_heuristics=True
+    if weights and "://" not in weights and not os.path.isfile(weights):
+        raise InputError(
+            f"MODEL.WEIGHTS: {weights} does not exist; name a checkpoint, or give '' to start from "
+            "random weights"
+        )
+    if not cfg.DATASETS.TRAIN:
+        raise InputError(
+            "DATASETS.TRAIN is empty; name a dataset such as synthetic_city_clear_train"
         )
     check_class_count(cfg.MODEL.ROI_HEADS.NUM_CLASSES, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])

@@ -72,7 +72,8 @@ class SNR(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         mean, var = statistics(features)
         norm = normalised(var, self.norm.weight, self.norm.bias, self.eps)
-        gate = self.gate(mean - self.norm.bias).to(mean.dtype)  # autocast may have made it half
+        pooled = (mean - self.norm.bias).to(self.norm.bias.dtype)  # half in a model made half
+        gate = self.gate(pooled).to(mean.dtype)  # autocast may have made it half
         enhanced = restored(norm, mean, gate)
         if not torch.jit.is_scripting():
             self._step = None

@@ -16,6 +16,7 @@ pytest.importorskip("detectron2")
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Boxes, BoxMode, Instances
+from detectron2.utils import comm
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -121,6 +122,7 @@ def evaluate_in_process(rank: int, tmp_path: Path) -> None:
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/rendezvous", rank=rank, world_size=2
     )
+    comm.create_local_process_group(2)  # as detectron2.engine.launch does
     register(tmp_path / "city")
     records = DatasetCatalog.get(NAME)
 

@@ -186,9 +186,41 @@ def test_coverage_of_pretrained_weights_is_reported(tmp_path, caplog, prefix, ex
     logging.getLogger("detectron2").propagate = True
     with caplog.at_level(logging.INFO):
         DetectionCheckpointer(model).load(str(tmp_path / "weights.pth"))
-    messages = [r.getMessage() for r in caplog.records if r.name == "detectron2.snr_plugins"]
+    records = [r.getMessage() for r in caplog.records if r.name == "detectron2.snr_plugins"]
+    messages = [message for message in records if "SNR tensors" not in message]
     assert len(messages) == 1
     assert re.search(expected, messages[0]), messages[0]
+
+
+def test_a_failed_step_leaves_no_graph_behind():
+    model = build_model(config(C4)).train()
+    inputs = batch()
+    inputs[1]["instances"].remove("gt_classes")
+    with EventStorage(), pytest.raises(AttributeError):
+        model(inputs)
+    copy.deepcopy(model)
+
+
+def test_grey_images():
+    cfg = config(FPN, "MODEL.PIXEL_MEAN", [100.0], "MODEL.PIXEL_STD", [1.0])
+    assert len(find_snr(build_model(cfg))) == 3
+
+
+def test_an_snr_that_was_not_run_is_named():
+    model = build_model(config(C4)).train()
+    model.backbone.res3.snr.eval()
+    with EventStorage(), pytest.raises(RuntimeError, match=r"res3\.snr was not run in training"):
+        model(batch())
+
+
+def test_missing_snr_tensors_are_reported(caplog):
+    """Evaluating an SNR config on a plain checkpoint scores a random SNR."""
+    model = build_model(config(C4))
+    plain = {key: value for key, value in model.state_dict().items() if ".snr." not in key}
+    logging.getLogger("detectron2").propagate = True
+    with caplog.at_level(logging.WARNING):
+        model.load_state_dict(plain, strict=False)
+    assert "lacks 18 SNR tensors" in caplog.text
 
 
 def test_exported_backbone_has_the_same_output():

@@ -67,7 +67,6 @@ def test_stock_train_net(command, tmp_path):
 
 
 def test_stock_lazyconfig_train_net(command, tmp_path):
-    stages = "model.backbone.backbone.bottom_up.stages"
     done = command(
         launcher("lazyconfig_train_net.py"),
         "--config-file", "configs/detection/faster_rcnn_R_50_FPN_synthetic_city_snr.py",
@@ -76,7 +75,6 @@ def test_stock_lazyconfig_train_net(command, tmp_path):
         "dataloader.train.total_batch_size=2", "dataloader.train.num_workers=0",
         "dataloader.test.num_workers=0", "train.log_period=1",
         "dataloader.train.mapper.augmentations.0.short_edge_length=48",
-        f"{stages}.depth=50",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert metrics_of(tmp_path)["loss_snr_restitution"] > 0
@@ -89,6 +87,8 @@ def test_stock_lazyconfig_train_net(command, tmp_path):
         (["MODEL.SNR.STAGES", "('res9',)"], "no stage 'res9'; choose from: .*res2, res3"),
         (["MODEL.ROI_HEADS.NUM_CLASSES", 3], "MODEL.ROI_HEADS.NUM_CLASSES is 3"),
         (["DATASETS.TRAIN", "('nowhere',)"], "'nowhere'"),
+        (["MODEL.WEIGHTS", "none.pth"], "MODEL.WEIGHTS: none.pth does not exist"),
+        (["DATASETS.TRAIN", "()"], "DATASETS.TRAIN is empty"),
         (["MODEL.BACKBONE.NAME", "resnet"], "MODEL.BACKBONE.NAME: 'resnet'.*build_snr_resnet"),
     ],
 )

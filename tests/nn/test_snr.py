@@ -81,6 +81,15 @@ def test_half_input_keeps_float32_statistics(dtype):
     assert ((out.double() - expected).abs() / expected.abs().clamp(min=1)).max() < 0.02
 
 
+def test_model_made_half():
+    snr = random_snr().eval()
+    x = random_features(1, 32, 12, 12)
+    expected = snr(x)
+    out = snr.bfloat16()(x.bfloat16())
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.float(), expected, atol=0.1, rtol=0.05)
+
+
 def test_autocast():
     snr = random_snr().eval()
     x = random_features(2, 32, 8, 8)
