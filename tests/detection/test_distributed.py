@@ -1,0 +1,39 @@
+"""Two processes, as on two GPUs: every parameter gets a gradient, even where a process has no box."""
+
+from pathlib import Path
+
+import torch
+from detectron2.modeling import build_model
+from detectron2.utils import comm
+from detectron2.utils.events import EventStorage
+
+from tests.detection.test_models import C4, batch, config
+
+
+def train_two_steps(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
+    )
+    comm.create_local_process_group(2)
+    torch.manual_seed(0)
+    model = build_model(config(C4)).train()
+    parallel = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    for _ in range(2):  # the second fails if the first left a parameter without gradient
+        inputs = batch()[:1]
+        if rank == 1:
+            inputs[0]["instances"] = inputs[0]["instances"][:0]
+        parallel.zero_grad()
+        with EventStorage():
+            sum(parallel(inputs).values()).backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if "snr" in name}
+    torch.save(gradients, Path(folder) / f"gradients_{rank}.pth")
+    torch.distributed.destroy_process_group()
+
+
+def test_gradients_agree_where_one_process_has_no_box(tmp_path):
+    torch.multiprocessing.spawn(train_two_steps, (str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"gradients_{rank}.pth") for rank in (0, 1))
+    assert len(first) == 24  # three SNRs of six tensors and three probes of two
+    for name, gradient in first.items():
+        torch.testing.assert_close(gradient, second[name])
