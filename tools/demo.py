@@ -140,7 +140,7 @@ def read_metrics(folder: Path) -> list[dict]:
 
 def done_steps(folder: Path) -> int:
     """Iterations by the framework's metrics file, and tests by its log."""
-    iterations = max((metrics["iteration"] + 1 for metrics in read_metrics(folder)), default=0)
+    iterations = max((metrics["iteration"] for metrics in read_metrics(folder)), default=0)
     tests = (folder / "train.log").read_text().count("in csv format")
     return iterations + TEST_STEPS * min(tests, len(WEATHER))
 
