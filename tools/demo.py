@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, city: Path) -> None:
         name: ["MODEL.WEIGHTS", str(args.out / name / "model_final.pth")] for name in CONFIGS
     }
     configs = {name: load_config(CONFIGS[name], options[name] + weights[name]) for name in CONFIGS}
-    draw_panel(configs, WEATHER["fog, beta 0.02"], args.out / "panel.png")
+    draw_panel(configs, WEATHER["fog, beta 0.01"], args.out / "panel.png")
 
 
 def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
