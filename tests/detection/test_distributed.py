@@ -1,4 +1,4 @@
-"""Two processes, as on two GPUs: every parameter gets a gradient, even where a process has no box."""
+"""Two processes, as on two GPUs: all parameters get a gradient, even if one process has no box."""
 
 from pathlib import Path
 
