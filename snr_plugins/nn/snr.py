@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Coefficients, normalised, restored, statistics
+from snr_plugins.nn.gate import build_gate
 
 
 class Step(NamedTuple):
@@ -17,19 +17,6 @@ class Step(NamedTuple):
 
     features: Tensor
     coefficients: Coefficients
-
-
-class Gate(nn.Module):
-    """Channel attention ``sigmoid(fc2(relu(fc1(.))))``: pooled residual (N, C) to gate (N, C)."""
-
-    def __init__(self, channels: int, reduction: int, bias: float) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(channels, channels // reduction)
-        self.fc2 = nn.Linear(channels // reduction, channels)
-        nn.init.constant_(self.fc2.bias, bias)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        return torch.sigmoid(self.fc2(torch.relu(self.fc1(pooled))))
 
 
 class SNR(nn.Module):
@@ -47,24 +34,26 @@ class SNR(nn.Module):
             one half; a large positive value opens it, and an open gate (a = 1) is the identity,
             so a pretrained network starts near its own function.
         eps: added to the variance.
+        gate: "residual" (the paper's), "bounded", "static" or "closed" (instance norm alone); see
+            :mod:`snr_plugins.nn.gate`.
 
     Raises:
-        InputError: ``channels`` is smaller than ``reduction``.
+        InputError: ``channels`` is smaller than ``reduction``, or ``gate`` is unknown.
     """
 
     def __init__(
-        self, channels: int, reduction: int = 16, gate_bias: float = 0.0, eps: float = 1e-5
+        self,
+        channels: int,
+        reduction: int = 16,
+        gate_bias: float = 0.0,
+        eps: float = 1e-5,
+        gate: str = "residual",
     ) -> None:
         super().__init__()
-        if reduction < 1 or channels < reduction:
-            raise InputError(
-                f"SNR: reduction {reduction} leaves no hidden channel in the gate for {channels} "
-                f"channels; use a reduction from 1 to {channels}"
-            )
         # Used for its parameters only; being an InstanceNorm2d, the frameworks' optimizers give
         # them the weight decay and learning rate of norm layers.
         self.norm = nn.InstanceNorm2d(channels, eps=eps, affine=True)
-        self.gate = Gate(channels, reduction, gate_bias)
+        self.gate = build_gate(gate, channels, reduction, gate_bias)
         self.eps = eps
         self.keep_step = False
         self._step = None  # a Step; TorchScript cannot read that as an annotation
@@ -72,8 +61,8 @@ class SNR(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         mean, var = statistics(features)
         norm = normalised(var, self.norm.weight, self.norm.bias, self.eps)
-        pooled = (mean - self.norm.bias).to(self.norm.bias.dtype)  # half in a model made half
-        gate = self.gate(pooled).to(mean.dtype)  # autocast may have made it half
+        gate = self.gate(mean, self.norm.weight, self.norm.bias)
+        gate = gate.to(mean.dtype)  # autocast may have made it half
         enhanced = restored(norm, mean, gate)
         if not torch.jit.is_scripting():
             self._step = None

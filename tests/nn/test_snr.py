@@ -104,7 +104,7 @@ def test_autocast():
 def test_one_pixel_map_is_pure_beta_and_residual():
     snr = random_snr()
     x = random_features(2, 32, 1, 1)
-    gate = snr.gate(x[:, :, 0, 0] - snr.norm.bias)
+    gate = snr.gate(x[:, :, 0, 0], snr.norm.weight, snr.norm.bias)
     beta = snr.norm.bias
     expected = beta + gate * (x[:, :, 0, 0] - beta)  # F~ = beta on a map without variance
     torch.testing.assert_close(snr(x)[:, :, 0, 0], expected, atol=1e-5, rtol=1e-5)
@@ -114,7 +114,8 @@ def test_constant_map():
     snr = random_snr()
     x = torch.full((1, 32, 6, 6), 3.0, requires_grad=True)
     out = snr(x)
-    gate, beta = snr.gate(3 - snr.norm.bias[None]), snr.norm.bias  # F~ = beta: there is no variance
+    beta = snr.norm.bias  # F~ = beta: there is no variance
+    gate = snr.gate(torch.full((1, 32), 3.0), snr.norm.weight, beta)
     expected = (beta + gate * (3 - beta))[..., None, None].expand_as(x)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
     out.sum().backward()

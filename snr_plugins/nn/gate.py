@@ -1,0 +1,93 @@
+"""Gates: how much of each channel's residual comes back, (N, C) in [0, 1].
+
+Every gate is called as ``gate(mean, weight, bias)`` with the feature's spatial mean (N, C) and the
+affine parameters (C,) of the instance norm. pool(R), the paper's input, is ``mean - bias``: what
+it holds is style alone, so on an unseen domain it may leave the range that the gate learned on.
+``bounded`` and ``static`` cannot.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from snr_plugins.errors import InputError
+
+
+class Gate(nn.Module):
+    """The paper's channel attention ``sigmoid(fc2(relu(fc1(pool(R)))))``.
+
+    Args:
+        channels: C.
+        reduction: the hidden width is ``channels // reduction``.
+        bias: initial bias of ``fc2``.
+    """
+
+    def __init__(self, channels: int, reduction: int, bias: float) -> None:
+        super().__init__()
+        if reduction < 1 or channels < reduction:
+            raise InputError(
+                f"SNR: reduction {reduction} leaves no hidden channel in the gate for {channels} "
+                f"channels; use a reduction from 1 to {channels}"
+            )
+        self.fc1 = nn.Linear(channels, channels // reduction)
+        self.fc2 = nn.Linear(channels // reduction, channels)
+        nn.init.constant_(self.fc2.bias, bias)
+
+    def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return self._attend(mean - bias, weight)
+
+    def _attend(self, pooled: Tensor, weight: Tensor) -> Tensor:
+        pooled = pooled.to(weight.dtype)  # half in a model made half
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(pooled))))
+
+
+class BoundedGate(Gate):
+    """The same attention on ``tanh(pool(R) / |gamma|)``: its input stays within (-1, 1).
+
+    After :func:`snr_plugins.nn.calibrate`, gamma is the source's mean deviation and the ratio
+    counts how many of those the sample's mean lies from the source's.
+    """
+
+    def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return self._attend(torch.tanh((mean - bias) / (weight.abs() + 1e-5)), weight)
+
+
+class StaticGate(nn.Module):
+    """One learned number per channel, the same for every image."""
+
+    def __init__(self, channels: int, reduction: int, bias: float) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.full((channels,), float(bias)))
+
+    def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.sigmoid(self.logit).expand_as(mean)
+
+
+class ClosedGate(nn.Module):
+    """Zero: nothing is restored, SNR is instance norm. For ablations."""
+
+    def __init__(self, channels: int, reduction: int, bias: float) -> None:
+        super().__init__()
+
+    def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.zeros_like(mean)
+
+
+GATES: dict[str, type[nn.Module]] = {
+    "residual": Gate,
+    "bounded": BoundedGate,
+    "static": StaticGate,
+    "closed": ClosedGate,
+}
+
+
+def build_gate(kind: str, channels: int, reduction: int, bias: float) -> nn.Module:
+    """The gate called ``kind``, one of :data:`GATES`.
+
+    Raises:
+        InputError: there is no such gate, or ``reduction`` does not fit ``channels``.
+    """
+    if kind not in GATES:
+        raise InputError(f"SNR: there is no gate '{kind}'; choose from: {', '.join(GATES)}")
+    return GATES[kind](channels, reduction, bias)
