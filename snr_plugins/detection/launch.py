@@ -1,10 +1,4 @@
-"""Train or evaluate one config with the framework that it is written for.
-
-    python tools/train.py configs/detection/X.yaml [--num-gpus N] [--num-machines M]
-        [--dist-url U] [--resume] [--eval-only] [KEY VALUE ...]
-
-The flags are Detectron2's own; KEY VALUE pairs override the config.
-"""
+"""What ``tools/train.py`` does with a Detectron2 YAML config."""
 
 from __future__ import annotations
 
@@ -51,15 +45,14 @@ def guarded(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def main() -> None:
-    parser = default_argument_parser(__doc__)
-    parser.usage = "%(prog)s CONFIG [options] [KEY VALUE ...]"
-    argv = sys.argv[1:]
+def main(argv: list[str]) -> None:
+    """``CONFIG.yaml [Detectron2's own flags] [KEY VALUE ...]``; exits with 1 after bad input."""
+    parser = default_argument_parser()
+    parser.usage = "%(prog)s CONFIG.yaml [options] [KEY VALUE ...]"
+    parser.epilog = None
     if argv and not argv[0].startswith("-"):
         argv = ["--config-file", *argv]
     args = parser.parse_args(argv)
-    if not args.config_file:
-        parser.error("name a config file first, such as one of configs/detection/")
     if args.num_gpus > max(torch.cuda.device_count(), 1):
         parser.error(f"--num-gpus is {args.num_gpus}, torch sees {torch.cuda.device_count()} GPUs")
     try:
@@ -73,7 +66,3 @@ def main() -> None:
         )
     except ProcessExitedException as error:  # a process of several ended by sys.exit
         sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

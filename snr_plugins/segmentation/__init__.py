@@ -1,0 +1,37 @@
+"""SNR in MMSegmentation. Importing this registers backbones, neck, segmentors, heads, datasets."""
+
+from snr_plugins.segmentation.backbone import SNRDRN, SNRResNet, SNRResNetV1c, SNRStages
+from snr_plugins.segmentation.calibration import CalibrateSNRHook
+from snr_plugins.segmentation.datasets import (
+    CamVidDataset,
+    CrossCityDataset,
+    GTA5Dataset,
+    SNRCityscapesDataset,
+    SYNTHIADataset,
+)
+from snr_plugins.segmentation.deeplabv2 import DeepLabV2Head
+from snr_plugins.segmentation.drn import DRN
+from snr_plugins.segmentation.evaluation import DomainIoUMetric
+from snr_plugins.segmentation.neck import SNRNeck
+from snr_plugins.segmentation.segmentor import SNRCascadeEncoderDecoder, SNREncoderDecoder
+from snr_plugins.segmentation.transforms import LoadLabelIds
+
+__all__ = [
+    "DRN",
+    "SNRDRN",
+    "CalibrateSNRHook",
+    "CamVidDataset",
+    "CrossCityDataset",
+    "DeepLabV2Head",
+    "DomainIoUMetric",
+    "GTA5Dataset",
+    "LoadLabelIds",
+    "SNRCascadeEncoderDecoder",
+    "SNRCityscapesDataset",
+    "SNREncoderDecoder",
+    "SNRNeck",
+    "SNRResNet",
+    "SNRResNetV1c",
+    "SNRStages",
+    "SYNTHIADataset",
+]

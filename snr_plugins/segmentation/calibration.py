@@ -1,0 +1,44 @@
+"""The calibrated start, as a hook of MMEngine's runner."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from snr_plugins.nn import calibrate
+
+
+@HOOKS.register_module()
+class CalibrateSNRHook(Hook):
+    """Before the first step, set gamma and beta of each SNR to the source's average style.
+
+    See :func:`snr_plugins.nn.calibrate`. A resumed run is left as it is. The batches come from a
+    data loader of the hook's own, with the run's seed: the training loader is not touched.
+
+    Args:
+        num_batches: how many training batches each process measures.
+    """
+
+    # after the checkpoint has been loaded, before any hook that uses the weights (EMA)
+    priority = "VERY_HIGH"
+
+    def __init__(self, num_batches: int = 8) -> None:
+        self.num_batches = num_batches
+
+    def before_train(self, runner: Runner) -> None:
+        if runner.iter > 0:
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        loader_cfg = {**runner.cfg.train_dataloader, "num_workers": 0, "persistent_workers": False}
+        loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
+        batches = (batch for batch, _ in zip(loader, range(self.num_batches), strict=False))
+
+        def forward(batch: dict) -> None:
+            data = model.data_preprocessor(batch, training=True)
+            model(**data, mode="tensor")
+
+        images = calibrate(model, batches, forward)
+        print_log(f"SNR: gamma and beta start at the average style of {images} images", "current")

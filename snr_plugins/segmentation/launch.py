@@ -1,0 +1,153 @@
+"""What ``tools/train.py`` does with an MMSegmentation ``.py`` config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.dist import get_rank
+from mmengine.logging import print_log
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from snr_plugins.errors import InputError
+
+
+def main(argv: list[str]) -> None:
+    """``CONFIG.py [MMSegmentation's own flags]``; exits with 1 after bad input."""
+    args = _parse(argv)
+    # as MMSegmentation's tools/train.py: torchrun and slurm tell it in different ways
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    try:
+        run(args)
+    except Exception as error:
+        sentence = bad_input(error)
+        if sentence is None:
+            raise
+        if get_rank() == 0:
+            print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(usage="%(prog)s CONFIG.py [options]")
+    parser.add_argument("config", help="one of configs/segmentation/, or your own")
+    parser.add_argument("--work-dir", help="where logs and checkpoints go (work_dirs/CONFIG)")
+    parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
+    parser.add_argument("--amp", action="store_true", help="mixed precision")
+    parser.add_argument(
+        "--eval-only",
+        action="store_true",
+        help="test only: load_from of the config, else the work folder's latest checkpoint",
+    )
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, help="overrides, KEY=VALUE ..."
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build MMEngine's runner from the config and train or test it."""
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
+    cfg.resume = args.resume
+    if args.amp:
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
+    if args.launcher == "none" and not torch.cuda.is_available():
+        _without_sync_bn(cfg)
+    if args.eval_only:
+        cfg.load_from = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+        if cfg.load_from is None:
+            raise InputError(
+                f"--eval-only: {cfg.work_dir} holds no checkpoint; train first, or give "
+                "--cfg-options load_from=FILE"
+            )
+    if cfg.load_from and "://" not in cfg.load_from and not os.path.isfile(cfg.load_from):
+        raise InputError(f"load_from: {cfg.load_from} does not exist; name a checkpoint")
+    runner = Runner.from_cfg(cfg)
+    check_class_count(runner, "test" if args.eval_only else "train")
+    if args.eval_only:
+        runner.test()
+    else:
+        runner.train()
+
+
+def load_config(path: str, overrides: dict[str, object] | None = None) -> Config:
+    """The config of ``path`` with ``overrides``, checked.
+
+    Raises:
+        InputError: the file is missing, is no Python, or is no config of MMEngine.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"config file not found: {path}; see configs/segmentation/")
+    text = Path(path).read_text()
+    if re.search(r"^(from|import) detectron2", text, re.MULTILINE):
+        raise InputError(
+            f"{path} is a LazyConfig: run it with Detectron2's lazyconfig_train_net.py"
+        )
+    try:
+        cfg = Config.fromfile(path)
+        cfg.merge_from_dict(overrides or {})
+    except (SyntaxError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise InputError(f"{path}: {error}") from None
+    missing = [key for key in ("model", "train_dataloader", "test_dataloader") if key not in cfg]
+    if missing:
+        raise InputError(f"{path} has no '{missing[0]}'; give it a base of configs/segmentation/")
+    cfg.setdefault("load_from", None)
+    return cfg
+
+
+def _without_sync_bn(cfg: ConfigDict) -> None:
+    """SyncBN, in every base config of MMSegmentation, computes on GPUs alone."""
+    pending, changed = [cfg.model], False
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "SyncBN":
+                node["type"], changed = "BN", True
+            pending.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            pending.extend(node)
+    if changed:
+        print_log("No GPU: BN takes the place of SyncBN", "current")
+
+
+def check_class_count(runner: Runner, phase: str) -> None:
+    """Compare the network's classes with those of the ``phase``'s dataset.
+
+    Raises:
+        InputError: the numbers differ.
+    """
+    loop = runner.test_loop if phase == "test" else runner.train_loop
+    classes = loop.dataloader.dataset.metainfo.get("classes")
+    outputs = getattr(runner.model, "module", runner.model).num_classes
+    if classes is not None and len(classes) != outputs:
+        raise InputError(
+            f"model.decode_head.num_classes is {outputs} but {phase}_dataloader's dataset has "
+            f"{len(classes)} classes; set it, and auxiliary_head's, to {len(classes)}"
+        )
+
+
+def bad_input(error: Exception) -> str | None:
+    """The sentence for a person's mistake, None for any other error.
+
+    MMEngine's registry puts a prefix before every error of a component that it builds, and torch's
+    data loader a traceback before every error of a worker.
+    """
+    message = str(error.args[0]) if error.args else ""
+    if isinstance(error, InputError):
+        last = message.strip().rsplit("InputError: ", 1)[-1]
+        return re.sub(r"class `\w+` in \S+\.py: ", "", last)
+    if isinstance(error, KeyError) and "registry" in message:
+        return message.splitlines()[0]
+    if isinstance(error, FileNotFoundError) and "can not be found" in str(error):
+        return f"checkpoint {error}"
+    return None

@@ -1,0 +1,63 @@
+"""SNR on any tuple of features, and SNR as a plug-in layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn import SNR
+
+# for `plugins=[dict(cfg=dict(type='SNR'), ...)]` and mmcv's build_plugin_layer
+MODELS.register_module(name="SNR", module=SNR)
+
+
+@MODELS.register_module()
+class SNRNeck(BaseModule):
+    """An SNR on each chosen feature of a backbone's tuple; the others pass unchanged.
+
+    For backbones whose stages cannot take an SNR themselves. Put it before another neck in
+    ``neck=dict(type='mmseg.Sequential'...)`` or use it alone.
+
+    Args:
+        in_channels: channels of every feature, shallow to deep.
+        in_indices: features that an SNR works on; all by default.
+        snr: options of :class:`snr_plugins.nn.SNR`.
+        init_cfg: MMEngine's.
+
+    Raises:
+        InputError: an index has no feature, or the tuple's length is not ``in_channels``'.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        in_indices: Sequence[int] | None = None,
+        snr: dict[str, object] | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.in_channels = tuple(in_channels)
+        indices = range(len(self.in_channels)) if in_indices is None else in_indices
+        unknown = [i for i in indices if not 0 <= i < len(self.in_channels)]
+        if unknown:
+            raise InputError(
+                f"SNRNeck in_indices={list(indices)}: no feature {unknown[0]}; in_channels "
+                f"lists {len(self.in_channels)}, so choose from 0 to {len(self.in_channels) - 1}"
+            )
+        self.snr = nn.ModuleDict({str(i): SNR(self.in_channels[i], **(snr or {})) for i in indices})
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """``features``: one (N, C, H, W) tensor per entry of ``in_channels``."""
+        channels = tuple(x.shape[1] for x in features)
+        if channels != self.in_channels:
+            raise InputError(
+                f"SNRNeck in_channels={list(self.in_channels)}: the backbone puts out "
+                f"{list(channels)} channels; set in_channels to that"
+            )
+        return tuple(
+            self.snr[str(i)](x) if str(i) in self.snr else x for i, x in enumerate(features)
+        )
