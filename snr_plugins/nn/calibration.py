@@ -74,3 +74,14 @@ def calibrate(
         snr.norm.weight.copy_(deviation)
         snr.norm.bias.copy_(mean)
     return int(images)
+
+
+def is_untrained(model: nn.Module) -> bool:
+    """Whether every SNR of ``model`` has the gamma 1 and the beta 0 that it was made with.
+
+    False once it was trained, calibrated or loaded from a checkpoint: then leave it alone.
+    """
+    return all(
+        bool((snr.norm.weight == 1).all() and (snr.norm.bias == 0).all())
+        for snr in find_snr(model).values()
+    )
