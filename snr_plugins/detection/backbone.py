@@ -56,7 +56,11 @@ def _insert(
     cfg: CfgNode, backbone: nn.Module, input_shape: ShapeSpec, key: str, after: Sequence[str]
 ) -> nn.Module:
     example = torch.zeros(1, input_shape.channels, 64, 64)
-    options = {"reduction": cfg.MODEL.SNR.REDUCTION, "gate_bias": cfg.MODEL.SNR.GATE_BIAS}
+    options = {
+        "reduction": cfg.MODEL.SNR.REDUCTION,
+        "gate_bias": cfg.MODEL.SNR.GATE_BIAS,
+        "gate": cfg.MODEL.SNR.GATE,
+    }
     try:
         return insert_snr(backbone, after, example=example, snr=StageSNR, **options)
     except InputError as error:

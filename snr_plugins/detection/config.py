@@ -19,6 +19,15 @@ def add_snr_config(cfg: CfgNode) -> None:
     # opens the gates, and a network with open gates computes what it computed without SNR.
     snr.GATE_BIAS = 0.0
 
+    # How the gate reads the residual: "residual" (the paper), "bounded", "static", or "closed" for
+    # instance norm alone; see snr_plugins/nn/gate.py.
+    snr.GATE = "residual"
+
+    # Training batches, per process, over which gamma and beta start at the source's average style
+    # instead of 1 and 0 (snr_plugins.nn.calibrate). Done by tools/train.py before the first step;
+    # Detectron2's own launchers have no place for it. 0 is the paper.
+    snr.CALIBRATE = 0
+
     # Whether an SNR also follows every output of the FPN (build_snr_resnet_fpn_backbone only).
     snr.NECK = False
 

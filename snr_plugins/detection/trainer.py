@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 
 import torch
@@ -19,10 +21,33 @@ from snr_plugins.detection.datasets import check_class_count
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
 from snr_plugins.errors import InputError
+from snr_plugins.nn import calibrate, is_untrained
 
 
 class Trainer(DefaultTrainer):
     """DefaultTrainer with the COCO evaluator on fresh boxes and a report on pretrained weights."""
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """DefaultTrainer's; then, with ``MODEL.SNR.CALIBRATE``, the calibrated start."""
+        super().resume_or_load(resume=resume)
+        if self.cfg.MODEL.SNR.CALIBRATE > 0:
+            self._calibrate(self.cfg.MODEL.SNR.CALIBRATE)
+
+    def _calibrate(self, num_batches: int) -> None:
+        logger = logging.getLogger("detectron2.snr_plugins")
+        model = getattr(self._trainer.model, "module", self._trainer.model)
+        if not is_untrained(model):
+            logger.info("SNR: gamma and beta stay as the checkpoint has them")
+            return
+        # a loader of its own: the training loader starts where it always starts
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.DATALOADER.NUM_WORKERS = 0
+        batches = itertools.islice(self.build_train_loader(cfg), num_batches)
+        images = calibrate(
+            model, batches, lambda batch: model.backbone(model.preprocess_image(batch).tensor)
+        )
+        logger.info("SNR: gamma and beta start at the average style of %d images", images)
 
     @classmethod
     def build_evaluator(

@@ -5,11 +5,13 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.detection.datasets import register_coco_folder
 from snr_plugins.detection.trainer import Trainer, load_config
 from snr_plugins.errors import InputError
+from snr_plugins.nn import SNR
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,43 @@ def test_training_on_unlabelled_images_is_refused(tmp_path):
     )
     with pytest.raises(InputError, match="no image of unlabelled has a box"):
         Trainer.build_train_loader(cfg)
+
+
+def test_calibrated_start_is_the_style_of_the_training_images(tmp_path):
+    """One image, never flipped: gamma and beta are statistics of the plain network's feature."""
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(tmp_path / "a.png"), rng.integers(0, 255, (64, 96, 3), np.uint8))
+    images = [{"id": 1, "file_name": "a.png", "height": 64, "width": 96}]
+    boxes = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 8, 40, 40], "iscrowd": 0}]
+    coco = {
+        "images": images,
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(THING_CLASSES)],
+        "annotations": [box | {"area": 1600} for box in boxes],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(coco))
+    register_coco_folder("one_image", str(tmp_path / "boxes.json"), str(tmp_path))
+    cfg = load_config(
+        "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml",
+        [
+            *("MODEL.WEIGHTS", "", "DATASETS.TRAIN", "('one_image',)", "DATASETS.TEST", "()"),
+            *("INPUT.MIN_SIZE_TRAIN", "(64,)", "INPUT.RANDOM_FLIP", "none"),
+            *("SOLVER.IMS_PER_BATCH", "1", "DATALOADER.NUM_WORKERS", "0"),
+            *("MODEL.SNR.CALIBRATE", "2", "MODEL.SNR.STAGES", "['res2']"),
+            *("MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(tmp_path)),
+        ],
+    )
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=False)
+    model = trainer.model.eval()
+    norm = model.backbone.bottom_up.res2.snr.norm
+    del model.backbone.bottom_up.res2.snr
+    batch = next(iter(trainer.build_train_loader(cfg)))
+    with torch.no_grad():
+        bottom_up = model.backbone.bottom_up
+        feature = bottom_up.res2(bottom_up.stem(model.preprocess_image(batch).tensor)).flatten(2)
+    torch.testing.assert_close(norm.weight.data, feature.std(2, correction=0)[0])
+    torch.testing.assert_close(norm.bias.data, feature.mean(2)[0])
+    bottom_up.res2.add_module("snr", SNR(len(norm.weight)))
+    bottom_up.res2.snr.norm.weight.data.fill_(3)
+    trainer.resume_or_load(resume=False)  # not new any more: left alone
+    assert (bottom_up.res2.snr.norm.weight == 3).all()
