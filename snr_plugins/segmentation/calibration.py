@@ -8,15 +8,16 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from snr_plugins.nn import calibrate
+from snr_plugins.nn import calibrate, is_untrained
 
 
 @HOOKS.register_module()
 class CalibrateSNRHook(Hook):
     """Before the first step, set gamma and beta of each SNR to the source's average style.
 
-    See :func:`snr_plugins.nn.calibrate`. A resumed run is left as it is. The batches come from a
-    data loader of the hook's own, with the run's seed: the training loader is not touched.
+    See :func:`snr_plugins.nn.calibrate`. An SNR from a checkpoint is left as it is, so resuming and
+    fine-tuning go on from what was learned. The batches come from a data loader of the hook's own,
+    with the run's seed: the training loader is not touched.
 
     Args:
         num_batches: how many training batches each process measures.
@@ -29,9 +30,10 @@ class CalibrateSNRHook(Hook):
         self.num_batches = num_batches
 
     def before_train(self, runner: Runner) -> None:
-        if runner.iter > 0:
-            return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not is_untrained(model):
+            print_log("SNR: gamma and beta stay as the checkpoint has them", "current")
+            return
         loader_cfg = {**runner.cfg.train_dataloader, "num_workers": 0, "persistent_workers": False}
         loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
         batches = (batch for batch, _ in zip(loader, range(self.num_batches), strict=False))

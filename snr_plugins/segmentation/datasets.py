@@ -1,0 +1,233 @@
+"""Datasets of the field in the folders that they are unpacked to; no conversion step.
+
+Each frame carries ``domain``, for `snr_plugins.segmentation.evaluation`, and ``label_ids``, the
+table that `snr_plugins.segmentation.transforms.LoadLabelIds` maps its label image with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mmengine.fileio as fileio
+from mmengine.registry import DATASETS
+from mmseg.datasets import BaseSegDataset, CityscapesDataset
+
+from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.data.label_ids import CAMVID_CLASSES, CAMVID_PALETTE
+from snr_plugins.errors import InputError
+
+CITIES = ("Rio", "Rome", "Taipei", "Tokyo")
+
+
+class _StreetDataset(BaseSegDataset):
+    """What the datasets below share.
+
+    Args:
+        images: folder of the images, below ``data_root``.
+        labels: folder of the label images, below ``data_root``.
+        domain: the name under which the frames are scored.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        mend: what the reader of the error should do when the images are missing.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+
+    Raises:
+        InputError: when the frames are listed, if the folder of the images is missing or holds
+            none, or an image has no label.
+    """
+
+    label_ids: str
+
+    def __init__(
+        self, images: str, labels: str, domain: str, labelled: bool, mend: str, **options
+    ) -> None:
+        self.domain = domain
+        self.mend = mend
+        prefix = {"img_path": images, **({"seg_map_path": labels} if labelled else {})}
+        super().__init__(data_prefix=prefix, **options)
+
+    def load_data_list(self) -> list[dict]:
+        """MMSegmentation's list of frames, checked, with ``domain`` and ``label_ids``."""
+        folder = self.data_prefix["img_path"]
+        if not fileio.isdir(folder, backend_args=self.backend_args):
+            raise InputError(f"The folder {folder} does not exist: {self.mend}.")
+        frames = super().load_data_list()
+        if not frames:
+            raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.mend}.")
+        self._check_labels(frames)
+        for frame in frames:
+            frame.update(domain=self.domain, label_ids=self.label_ids)
+        return frames
+
+    def _check_labels(self, frames: list[dict]) -> None:
+        missing = [
+            frame["seg_map_path"]
+            for frame in frames
+            if "seg_map_path" in frame
+            and not fileio.isfile(frame["seg_map_path"], backend_args=self.backend_args)
+        ]
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(frames)} images in {self.data_prefix['img_path']} have no "
+                f"label image, the first of them {missing[0]}: add the labels, remove the images, "
+                "or set labelled=False where no label is wanted."
+            )
+
+
+@DATASETS.register_module()
+class SNRCityscapesDataset(_StreetDataset):
+    """Any folder in Cityscapes' layout, 19 classes: the real one, foggy copies, the synthetic city.
+
+    Args:
+        split: ``"train"`` or ``"val"`` (any folder name below ``gtFine``).
+        condition: a name of `snr_plugins.data.cityscapes.CONDITIONS`, such as ``"clear"`` or
+            ``"foggy_beta_0.02"``; the labels are the same for all.
+        domain: the name under which the frames are scored; by default the condition.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+    """
+
+    METAINFO = CityscapesDataset.METAINFO
+    label_ids = "cityscapes"
+
+    def __init__(
+        self,
+        split: str = "val",
+        condition: str = "clear",
+        domain: str = "",
+        labelled: bool = True,
+        **options,
+    ) -> None:
+        if condition not in CONDITIONS:
+            raise InputError(
+                f"Unknown condition {condition!r}: choose from {', '.join(CONDITIONS)}."
+            )
+        layout = CONDITIONS[condition]
+        super().__init__(
+            images=f"{layout.folder}/{split}",
+            labels=f"gtFine/{split}",
+            img_suffix=layout.suffix,
+            seg_map_suffix="_gtFine_labelIds.png",
+            domain=domain or condition,
+            labelled=labelled,
+            mend=f"data_root must hold {layout.folder}/{split}/<city>/*{layout.suffix} and "
+            f"gtFine/{split}/<city>/*_gtFine_labelIds.png, from Cityscapes or from "
+            "`python tools/make_synthetic_city.py --out DATA_ROOT`",
+            **options,
+        )
+
+
+@DATASETS.register_module()
+class GTA5Dataset(_StreetDataset):
+    """GTA5, "Playing for Data" (Richter et al., ECCV 2016), with the 19 classes of Cityscapes.
+
+    Args:
+        domain: the name under which the frames are scored.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+    """
+
+    METAINFO = CityscapesDataset.METAINFO
+    label_ids = "gta5"
+
+    def __init__(self, domain: str = "gta5", labelled: bool = True, **options) -> None:
+        super().__init__(
+            images="images",
+            labels="labels",
+            img_suffix=".png",
+            domain=domain,
+            labelled=labelled,
+            mend="data_root must hold images/*.png and labels/*.png, as in GTA5's archives",
+            **options,
+        )
+
+
+@DATASETS.register_module()
+class SYNTHIADataset(_StreetDataset):
+    """SYNTHIA-RAND-CITYSCAPES (Ros et al., CVPR 2016), as train ids of Cityscapes.
+
+    Only 16 of the 19 classes occur. To train and score those alone, give every dataset, Cityscapes
+    too, ``metainfo=dict(classes=SYNTHIA_16_CLASSES)`` of `snr_plugins.data.label_ids`.
+
+    Args:
+        domain: the name under which the frames are scored.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+    """
+
+    METAINFO = CityscapesDataset.METAINFO
+    label_ids = "synthia"
+
+    def __init__(self, domain: str = "synthia", labelled: bool = True, **options) -> None:
+        super().__init__(
+            images="RGB",
+            labels="GT/LABELS",
+            img_suffix=".png",
+            domain=domain,
+            labelled=labelled,
+            mend="data_root must hold RGB/*.png and GT/LABELS/*.png, as in the archive of "
+            "SYNTHIA-RAND-CITYSCAPES",
+            **options,
+        )
+
+
+@DATASETS.register_module()
+class CrossCityDataset(_StreetDataset):
+    """Rio, Rome, Taipei and Tokyo (Chen et al., ICCV 2017, arXiv 1704.08509), as train ids of
+    Cityscapes, so that one network is tested on all.
+
+    Only 13 of the 19 classes occur: score with ``classes=CROSS_CITY_CLASSES`` of
+    `snr_plugins.data.label_ids`, or give every dataset ``metainfo=dict(classes=...)`` of these.
+
+    Args:
+        city: one of ``CITIES``.
+        split: ``"Train"``, which has no labels, or ``"Test"``.
+        domain: the name under which the frames are scored; by default the city.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+    """
+
+    METAINFO = CityscapesDataset.METAINFO
+    label_ids = "cross_city"
+
+    def __init__(self, city: str, split: str = "Test", domain: str = "", **options) -> None:
+        if city not in CITIES:
+            raise InputError(f"Unknown city {city!r}: choose from {', '.join(CITIES)}.")
+        super().__init__(
+            images=f"{city}/Images/{split}",
+            labels=f"{city}/Labels/{split}",
+            img_suffix=".png",
+            seg_map_suffix="_eval.png",
+            domain=domain or city,
+            labelled=split == "Test",
+            mend=f"data_root must hold {city}/Images/{split}/*.png and, for the split Test, "
+            f"{city}/Labels/Test/*_eval.png",
+            **options,
+        )
+
+
+@DATASETS.register_module()
+class CamVidDataset(_StreetDataset):
+    """CamVid (Brostow et al. 2009) with 11 classes, whose label images hold train ids already.
+
+    Args:
+        split: folder below ``data_root``, such as ``"day_train"``.
+        domain: the name under which the frames are scored; by default the split.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
+    """
+
+    METAINFO: ClassVar[dict] = {
+        "classes": CAMVID_CLASSES,
+        "palette": [list(colour) for colour in CAMVID_PALETTE],
+    }
+    label_ids = "camvid"
+
+    def __init__(self, split: str, domain: str = "", labelled: bool = True, **options) -> None:
+        super().__init__(
+            images=f"{split}/images",
+            labels=f"{split}/labels",
+            img_suffix=".jpg",
+            domain=domain or split,
+            labelled=labelled,
+            mend=f"data_root must hold {split}/images/*.jpg and {split}/labels/*.png",
+            **options,
+        )

@@ -1,0 +1,91 @@
+"""Scores of each domain apart, from one pass over one test loader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.registry import METRICS
+from mmseg.evaluation import IoUMetric
+
+from snr_plugins.errors import InputError
+
+OTHER_DOMAIN = ()
+
+
+@METRICS.register_module()
+class DomainIoUMetric(IoUMetric):
+    """MMSegmentation's ``IoUMetric`` over the frames of one domain.
+
+    With one such metric for each domain, a loader over a ``ConcatDataset`` of them all gives
+    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop. Frames need
+    ``domain`` among the ``meta_keys`` of ``PackSegInputs``.
+
+    Args:
+        domain: the domain of the frames to count.
+        prefix: what stands before the names of the scores; by default the domain.
+        classes: names of the classes to average over, as in the table of SYNTHIA over 13 of its 16
+            classes; by default all. A class that is left out stays a possible wrong answer.
+        options: arguments of ``IoUMetric``.
+
+    Raises:
+        InputError: a frame names no domain; at the end, if no frame was of this one, or the
+            dataset lacks one of ``classes``.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        prefix: str | None = None,
+        classes: Sequence[str] | None = None,
+        **options,
+    ) -> None:
+        super().__init__(prefix=prefix or domain, **options)
+        self.domain = domain
+        self.classes = classes
+        self.other_domains: set[str] = set()
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            domain = sample.get("domain")
+            if domain is None:
+                raise InputError(
+                    f"The frame {sample.get('img_path', 'without img_path')} names no domain: add "
+                    "'domain' to meta_keys of PackSegInputs, and use a dataset of snr_plugins."
+                )
+            if domain == self.domain:
+                super().process(data_batch, [sample])
+                continue
+            # One result per frame, counted or not: from several processes MMEngine interleaves
+            # the results and drops the sampler's repeated frames by their position at the end.
+            self.results.append(OTHER_DOMAIN)
+            self.other_domains.add(domain)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        counted = [result for result in results if result != OTHER_DOMAIN]
+        if not counted and not self.format_only:
+            raise InputError(
+                f"No frame of the domain {self.domain!r} was tested, only of "
+                f"{', '.join(sorted(self.other_domains)) or 'none'}: add its dataset to the test "
+                "loader, or remove its DomainIoUMetric."
+            )
+        if self.classes is None:
+            return super().compute_metrics(counted)
+        return self._compute_over_classes(counted)
+
+    def _compute_over_classes(self, results: list) -> dict[str, float]:
+        all_meta = self.dataset_meta
+        unknown = [name for name in self.classes if name not in all_meta["classes"]]
+        if unknown:
+            raise InputError(
+                f"DomainIoUMetric should average over {', '.join(unknown)}, which the dataset does "
+                f"not have: choose classes from {', '.join(all_meta['classes'])}."
+            )
+        kept = [all_meta["classes"].index(name) for name in self.classes]
+        # The framework takes the names of its table, and how many there are, from dataset_meta.
+        self.dataset_meta = {**all_meta, "classes": self.classes}
+        try:
+            return super().compute_metrics(
+                [tuple(area[kept] for area in areas) for areas in results]
+            )
+        finally:
+            self.dataset_meta = all_meta

@@ -1,0 +1,140 @@
+"""Label images to train ids, while they are loaded."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import cv2
+import mmengine.fileio as fileio
+import numpy as np
+from mmengine.registry import TRANSFORMS
+from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
+
+from snr_plugins.data.cityscapes import PNG_END, PNG_SIGNATURE
+from snr_plugins.data.label_ids import IN_RED_CHANNEL, UNKNOWN, lookup_table
+from snr_plugins.errors import InputError
+
+ONE_ID_PER_PIXEL = ("L", "P", "I;16", "I")  # Pillow's modes; P by index, whatever the palette
+
+
+@TRANSFORMS.register_module()
+class LoadLabelIds(LoadAnnotations):
+    """MMSegmentation's ``LoadAnnotations`` for label images that hold a dataset's own ids.
+
+    Needs ``seg_map_path``, and ``label_ids`` unless ``ids`` is given; sets ``gt_seg_map`` (H, W),
+    uint8, train ids with 255 for void, after the dataset's subset of classes has been applied.
+
+    Args:
+        ids: name of a table of `snr_plugins.data.label_ids`, for a dataset that does not name its
+            own; those of `snr_plugins.segmentation.datasets` do.
+        backend_args: where files are read from, as in MMEngine.
+
+    Raises:
+        InputError: when loading, if the label file is missing, damaged, no image of ids, of another
+            size than its image, or holds an id that its dataset does not define.
+    """
+
+    def __init__(self, ids: str | None = None, backend_args: dict | None = None) -> None:
+        super().__init__(backend_args=backend_args)
+        self.ids = ids
+        self.tables = {} if ids is None else {ids: lookup_table(ids)}
+
+    def _load_seg_map(self, results: dict) -> None:
+        path, ids = results["seg_map_path"], self._table_name(results)
+        if ids not in self.tables:
+            self.tables[ids] = lookup_table(ids)
+        raw_ids = read_label_image(path, ids in IN_RED_CHANNEL, self.backend_args)
+        _check_size(raw_ids, results)
+        train_ids = self.tables[ids][raw_ids]
+        unknown = train_ids == UNKNOWN
+        if unknown.any():
+            found = ", ".join(map(str, np.unique(raw_ids[unknown])))
+            raise InputError(
+                f"{path} holds the ids {found}, which the table {ids!r} does not define: use the "
+                "label image that the dataset came with, or the right table."
+            )
+        results["gt_seg_map"] = _subset_table(results.get("label_map"))[train_ids]
+        results["seg_fields"].append("gt_seg_map")
+
+    def _table_name(self, results: dict) -> str:
+        of_dataset = results.get("label_ids")
+        if self.ids is None and of_dataset is None:
+            raise InputError(
+                f"Nothing says which ids {results['seg_map_path']} holds: give LoadLabelIds the "
+                "argument ids, such as ids='cityscapes'."
+            )
+        if self.ids and of_dataset and self.ids != of_dataset:
+            raise InputError(
+                f"LoadLabelIds has ids={self.ids!r} but the dataset of {results['seg_map_path']} "
+                f"has the ids of {of_dataset!r}: leave the argument out."
+            )
+        return self.ids or of_dataset
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}(ids={self.ids!r}, backend_args={self.backend_args})"
+
+
+def read_label_image(path: str, in_red_channel: bool, backend_args: dict | None) -> np.ndarray:
+    """The ids in a PNG, as they are: (H, W), an integer type of at least 8 bits.
+
+    Args:
+        path: 8 or 16 bit grey or palette PNG; or 16 bit colour, if ``in_red_channel``.
+        in_red_channel: whether the ids are in the red channel of a colour image.
+        backend_args: where files are read from, as in MMEngine.
+
+    Raises:
+        InputError: the file is missing, cut short, damaged or another kind of image.
+    """
+    try:
+        content = fileio.get(path, backend_args=backend_args)
+    except OSError as error:
+        raise InputError(f"The label image {path} cannot be read: {error.strerror}.") from error
+    # OpenCV decodes a file that was cut short without complaint.
+    if not (content.startswith(PNG_SIGNATURE) and content.endswith(PNG_END)):
+        raise InputError(f"{path} is no PNG image or is cut short: copy or download it again.")
+    if in_red_channel:
+        return _read_red_channel(path, content)
+    try:
+        with Image.open(BytesIO(content)) as image:
+            mode, ids = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
+    if mode not in ONE_ID_PER_PIXEL:
+        raise InputError(
+            f"{path} is an image of mode {mode}, not of one id per pixel (grey or palette): use "
+            "the label image of ids, not its coloured copy."
+        )
+    return ids
+
+
+def _read_red_channel(path: str, content: bytes) -> np.ndarray:
+    # Pillow cuts 16 bit colour down to 8 bits, which leaves nothing of small ids.
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise InputError(f"{path} is damaged: copy or download it again.")
+    if image.ndim != 3:
+        raise InputError(
+            f"{path} has no colour channels, but the ids should be in its red one: use the label "
+            "image that the dataset came with."
+        )
+    return image[:, :, 2]  # blue, green, red
+
+
+def _check_size(ids: np.ndarray, results: dict) -> None:
+    # Not the shape of results["img"]: test pipelines load the label after they resize the image.
+    size = results.get("ori_shape")
+    if size is not None and tuple(size[:2]) != ids.shape:
+        raise InputError(
+            f"{results['seg_map_path']} is {ids.shape[1]}x{ids.shape[0]} pixels but its image "
+            f"{results['img_path']} is {size[1]}x{size[0]}: both must come from the same frame and "
+            "size."
+        )
+
+
+def _subset_table(label_map: dict[int, int] | None) -> np.ndarray:
+    """(256,), uint8: train id among the chosen classes of each train id among all classes."""
+    table = np.arange(256, dtype=np.uint8)
+    for old_id, new_id in (label_map or {}).items():
+        table[old_id] = new_id
+    return table
