@@ -1,0 +1,98 @@
+# GTA5 to learn from; Cityscapes, its fog and Cross-City, none of them seen in training, to test on,
+# all in one run. Folders: data/gta5, data/cityscapes, data/cross_city (see docs/datasets.md).
+custom_imports = dict(imports=["snr_plugins.segmentation"], allow_failed_imports=False)
+cross_city_classes = (
+    "road",
+    "sidewalk",
+    "building",
+    "traffic light",
+    "traffic sign",
+    "vegetation",
+    "sky",
+    "person",
+    "rider",
+    "car",
+    "bus",
+    "motorcycle",
+    "bicycle",
+)
+crop_size = (512, 1024)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadLabelIds"),
+    dict(type="Resize", scale=(1280, 720)),
+    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(1024, 512), keep_ratio=True),
+    dict(type="LoadLabelIds"),  # after Resize: scored at the labels' own size
+    dict(type="PackSegInputs", meta_keys=("img_path", "ori_shape", "img_shape", "domain")),
+]
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type="GTA5Dataset", data_root="data/gta5", pipeline=train_pipeline),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="ConcatDataset",
+        datasets=[
+            dict(
+                type="SNRCityscapesDataset",
+                data_root="data/cityscapes",
+                condition="clear",
+                pipeline=test_pipeline,
+            ),
+            dict(
+                type="SNRCityscapesDataset",
+                data_root="data/cityscapes",
+                condition="foggy_beta_0.02",
+                pipeline=test_pipeline,
+            ),
+            dict(
+                type="CrossCityDataset",
+                data_root="data/cross_city",
+                city="Rio",
+                pipeline=test_pipeline,
+            ),
+            dict(
+                type="CrossCityDataset",
+                data_root="data/cross_city",
+                city="Rome",
+                pipeline=test_pipeline,
+            ),
+            dict(
+                type="CrossCityDataset",
+                data_root="data/cross_city",
+                city="Taipei",
+                pipeline=test_pipeline,
+            ),
+            dict(
+                type="CrossCityDataset",
+                data_root="data/cross_city",
+                city="Tokyo",
+                pipeline=test_pipeline,
+            ),
+        ],
+    ),
+)
+test_evaluator = [
+    dict(type="DomainIoUMetric", domain="clear"),
+    dict(type="DomainIoUMetric", domain="foggy_beta_0.02"),
+    dict(type="DomainIoUMetric", domain="Rio", classes=cross_city_classes),
+    dict(type="DomainIoUMetric", domain="Rome", classes=cross_city_classes),
+    dict(type="DomainIoUMetric", domain="Taipei", classes=cross_city_classes),
+    dict(type="DomainIoUMetric", domain="Tokyo", classes=cross_city_classes),
+]
+# No validation on a target: a model chosen by its test scores has seen them.
+val_dataloader = None
+val_evaluator = None

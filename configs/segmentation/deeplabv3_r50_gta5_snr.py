@@ -1,0 +1,3 @@
+_base_ = "./deeplabv3_r50_gta5.py"
+model = dict(type="SNREncoderDecoder", backbone=dict(type="SNRResNetV1c"))
+custom_hooks = [dict(type="CalibrateSNRHook")]

@@ -1,0 +1,11 @@
+_base_ = [
+    "mmseg::_base_/models/deeplabv3_r50-d8.py",
+    "mmseg::_base_/default_runtime.py",
+    "./_base_/datasets/synthia.py",
+    "./_base_/schedules/schedule_40k.py",
+]
+model = dict(
+    data_preprocessor=dict(size=(512, 1024)),
+    decode_head=dict(num_classes=16),
+    auxiliary_head=dict(num_classes=16),
+)

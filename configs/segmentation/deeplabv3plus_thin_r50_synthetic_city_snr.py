@@ -1,0 +1,3 @@
+_base_ = "./deeplabv3plus_thin_r50_synthetic_city.py"
+model = dict(type="SNREncoderDecoder", backbone=dict(type="SNRResNet"))
+custom_hooks = [dict(type="CalibrateSNRHook")]

@@ -1,0 +1,3 @@
+_base_ = "./drn_d_105_synthia.py"
+model = dict(type="SNREncoderDecoder", backbone=dict(type="SNRDRN"))
+custom_hooks = [dict(type="CalibrateSNRHook")]

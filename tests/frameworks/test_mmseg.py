@@ -1,0 +1,67 @@
+"""The train tool and MMSegmentation's unchanged launchers, two iterations each on a tiny CamVid."""
+
+import json
+import re
+from pathlib import Path
+
+import mmseg
+import pytest
+import torch
+
+from tests.frameworks.conftest import ROOT
+from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
+
+STOCK = Path(mmseg.__file__).parent / ".mim" / "tools"
+TRAIN = ROOT / "tools" / "train.py"
+
+
+def scalars(folder):
+    """All that MMEngine's visualizer wrote, later lines over earlier ones."""
+    values = {}
+    for path in sorted(folder.glob("*/vis_data/scalars.json")):
+        for line in path.read_text().splitlines():
+            values.update(json.loads(line))
+    return values
+
+
+@pytest.fixture(scope="session")
+def streets(tmp_path_factory):
+    return write_two_colour_streets(tmp_path_factory.mktemp("camvid"))
+
+
+def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
+    config, options = camvid_config("fcn"), small_network(streets)
+    arguments = ("--work-dir", tmp_path, "--cfg-options", *options)
+    done = command(TRAIN, config, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    values = scalars(tmp_path)
+    assert values["loss_snr_restitution"] > 0
+    assert values["loss_snr_probe"] > 0
+    assert {"day/mIoU", "dusk/mIoU"} <= values.keys()
+    assert "snr/backbone_layer1/entropy_enhanced" in values
+    saved = torch.load(tmp_path / "iter_2.pth")["state_dict"]
+    weight = saved["backbone.layer1.snr.norm.weight"]
+    assert (weight - 1).abs().mean() > 0.1  # calibrated: a mean deviation, no longer 1
+
+    done = command(TRAIN, config, "--eval-only", *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    score = re.findall(r"dusk/mIoU: ([\d.]+)", done.stdout + done.stderr)
+    assert float(score[-1]) == pytest.approx(values["dusk/mIoU"], abs=0.01)
+
+    done = command(TRAIN, config, "--resume", *arguments, "train_cfg.max_iters=3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = done.stdout + done.stderr
+    assert "resumed epoch: 0, iter: 2" in log
+    assert "gamma and beta start" not in log
+
+
+def test_stock_launchers(command, streets, tmp_path):
+    config = camvid_config("deeplabv3plus")
+    options = (*small_network(streets), "model.decode_head.c1_in_channels=16")
+    arguments = ("--work-dir", tmp_path, "--cfg-options", *options)
+    done = command(STOCK / "train.py", config, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert scalars(tmp_path)["loss_snr_restitution"] > 0
+    done = command(STOCK / "test.py", config, tmp_path / "iter_2.pth", *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "dusk/mIoU" in done.stdout + done.stderr

@@ -1,0 +1,70 @@
+"""What a person may get wrong on the command line or in a config: one sentence, status 1."""
+
+import pytest
+
+from snr_plugins.segmentation.launch import main
+from tests.frameworks.conftest import ROOT
+from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory):
+    return write_two_colour_streets(tmp_path_factory.mktemp("camvid"))
+
+
+def sentence_of(capfd, *argv):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in argv])
+    assert stopped.value.code == 1
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    return last
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("model.decode_head.num_classes=19", "num_classes is 19"),
+        ("train_dataloader.dataset.split=nowhere", "nowhere/images does not exist"),
+        ("model.backbone.type=SNRResNt", "SNRResNt"),
+        ("model.backbone.type=ResNet", "neither the backbone nor the neck has an SNR"),
+        ("model.backbone.snr_stages=layer9,", "there is no stage 'layer9'"),
+        ("model.backbone.snr.gate=wide", "there is no gate 'wide'"),
+        ("model.backbone.snr.width=3", "the options are reduction"),
+        ("load_from=absent.pth", "absent.pth does not exist"),
+        ("model.backbone.init_cfg.checkpoint=absent.pth", "absent.pth"),
+    ],
+)
+def test_wrong_option(streets, tmp_path, capfd, option, expected):
+    options = small_network(streets)
+    if "init_cfg" in option:
+        options = (*options, "model.backbone.init_cfg.type=Pretrained")
+    argv = [camvid_config("fcn"), "--work-dir", tmp_path, "--cfg-options", *options, option]
+    sentence = sentence_of(capfd, *argv)
+    assert expected in sentence
+    assert "class `" not in sentence  # what MMEngine's registry puts before it
+
+
+def test_label_outside_the_classes(tmp_path, capfd):
+    streets = write_two_colour_streets(tmp_path / "camvid", low=77)
+    options = (*small_network(streets), "train_dataloader.num_workers=1")
+    argv = [camvid_config("fcn"), "--work-dir", tmp_path, "--cfg-options", *options]
+    sentence = sentence_of(capfd, *argv)  # through a data loader's worker
+    assert "holds the ids 77" in sentence
+    assert ".png" in sentence
+
+
+def test_eval_only_without_checkpoint(streets, tmp_path, capfd):
+    argv = [camvid_config("fcn"), "--eval-only", "--work-dir", tmp_path, "--cfg-options"]
+    assert "holds no checkpoint" in sentence_of(capfd, *argv, *small_network(streets))
+
+
+def test_no_config(tmp_path, capfd):
+    broken, empty = tmp_path / "broken.py", tmp_path / "empty.py"
+    broken.write_text("model = dict(\n")
+    empty.write_text("a = 1\n")
+    lazy = ROOT / "configs/detection/faster_rcnn_R_50_FPN_synthetic_city_snr.py"
+    assert "not found" in sentence_of(capfd, tmp_path / "absent.py")
+    assert "broken.py" in sentence_of(capfd, broken)
+    assert "has no 'model'" in sentence_of(capfd, empty)
+    assert "LazyConfig" in sentence_of(capfd, lazy)
