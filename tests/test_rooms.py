@@ -9,8 +9,10 @@ FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg")
 FORBIDDEN = {
     "snr_plugins.nn": (*FRAMEWORKS, "snr_plugins.data", "snr_plugins.detection", "tools"),
     "snr_plugins.data": (*FRAMEWORKS, "torch", "snr_plugins.nn", "snr_plugins.detection", "tools"),
+    "snr_plugins.data.label_ids": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.cityscapes": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.segmentation": ("detectron2", "snr_plugins.detection", "tools"),
     "snr_plugins.detection": ("mmengine", "mmcv", "mmseg", "snr_plugins.segmentation", "tools"),
 }
 
