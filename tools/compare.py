@@ -27,7 +27,7 @@ FORMS = {
     "loss": ("_snr", []),  # as the SNR config has it
     "bounded": ("_snr", ["model.backbone.snr.gate=bounded"]),
     "static": ("_snr", ["model.backbone.snr.gate=static"]),
-    "paper": ("_snr", ["custom_hooks=[]"]),  # gamma 1, beta 0: no calibrated start
+    "uncalibrated": ("_snr", ["custom_hooks=[]"]),  # gamma 1, beta 0: the paper's start
 }
 T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
