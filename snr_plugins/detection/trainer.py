@@ -21,7 +21,7 @@ from snr_plugins.detection.datasets import check_class_count
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
 from snr_plugins.errors import InputError
-from snr_plugins.nn import calibrate, is_untrained
+from snr_plugins.nn import calibrate, find_snr, untrained
 
 
 class Trainer(DefaultTrainer):
@@ -36,7 +36,8 @@ class Trainer(DefaultTrainer):
     def _calibrate(self, num_batches: int) -> None:
         logger = logging.getLogger("detectron2.snr_plugins")
         model = getattr(self._trainer.model, "module", self._trainer.model)
-        if not is_untrained(model):
+        names = untrained(model)
+        if not names and find_snr(model):
             logger.info("SNR: gamma and beta stay as the checkpoint has them")
             return
         # a loader of its own: the training loader starts where it always starts
@@ -45,9 +46,16 @@ class Trainer(DefaultTrainer):
         cfg.DATALOADER.NUM_WORKERS = 0
         batches = itertools.islice(self.build_train_loader(cfg), num_batches)
         images = calibrate(
-            model, batches, lambda batch: model.backbone(model.preprocess_image(batch).tensor)
+            model,
+            batches,
+            lambda batch: model.backbone(model.preprocess_image(batch).tensor),
+            only=names,
         )
-        logger.info("SNR: gamma and beta start at the average style of %d images", images)
+        logger.info(
+            "SNR: gamma and beta of %d modules start at the average style of %d images",
+            len(names),
+            images,
+        )
 
     @classmethod
     def build_evaluator(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 import torch.distributed as dist
@@ -15,14 +15,17 @@ from snr_plugins.nn.snr import SNR, find_snr
 
 @torch.no_grad()
 def calibrate(
-    model: nn.Module, batches: Iterable[object], forward: Callable[[object], object]
+    model: nn.Module,
+    batches: Iterable[object],
+    forward: Callable[[object], object],
+    only: Collection[str] | None = None,
 ) -> int:
     """Set each SNR's gamma to the source's mean deviation and its beta to the source's mean.
 
     Started at gamma = 1 and beta = 0, instance norm hands zero-mean features to a pretrained stage
     that has only ever seen what comes after a ReLU. Started here, F~ is the feature in an average
-    style and the pretrained network is hardly disturbed. During the pass every SNR is the identity,
-    so what is measured is the pretrained network's own features, whatever the gates are.
+    style and the pretrained network is hardly disturbed. During the pass these SNRs are the
+    identity, so what is measured is the pretrained network's own features, whatever the gates are.
 
     Gamma and beta are ordinary parameters and travel in the checkpoint. With
     ``torch.distributed`` running, every process must call this; the means are over all of them.
@@ -31,6 +34,7 @@ def calibrate(
         model: any module with SNRs inside; run in evaluation mode, and left in its own.
         batches: a few source batches, each handed to ``forward``.
         forward: runs the part of the model that holds the SNRs on one batch.
+        only: names of the SNRs to set, such as :func:`untrained` gives; by default all.
 
     Returns:
         How many images the means are over.
@@ -38,9 +42,12 @@ def calibrate(
     Raises:
         InputError: the model has no SNR, or no batch reached one of them.
     """
-    modules = find_snr(model)
+    modules = {name: snr for name, snr in find_snr(model).items() if only is None or name in only}
     if not modules:
-        raise InputError("calibrate: the model has no SNR; insert one first")
+        raise InputError(
+            "calibrate: the model has no SNR; insert one first, or leave out CalibrateSNRHook or "
+            "MODEL.SNR.CALIBRATE"
+        )
     sums = {snr: torch.zeros(2, snr.norm.num_features) for snr in modules.values()}
     counts = {snr: torch.zeros(1) for snr in modules.values()}
 
@@ -63,25 +70,28 @@ def calibrate(
         for module, training in was_training.items():
             module.training = training
 
+    totals = {}
     for name, snr in modules.items():
         total = torch.cat([sums[snr].flatten(), counts[snr]]).to(snr.norm.weight.device)
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(total)
-        images = total[-1]
-        if images == 0:
+        if total[-1] == 0:
             raise InputError(f"calibrate: no batch reached {name}; give at least one image")
-        deviation, mean = (total[:-1] / images).view(2, -1)
+        totals[snr] = total
+    for snr, total in totals.items():
+        deviation, mean = (total[:-1] / total[-1]).view(2, -1)
         snr.norm.weight.copy_(deviation)
         snr.norm.bias.copy_(mean)
-    return int(images)
+    return int(total[-1])
 
 
-def is_untrained(model: nn.Module) -> bool:
-    """Whether every SNR of ``model`` has the gamma 1 and the beta 0 that it was made with.
+def untrained(model: nn.Module) -> list[str]:
+    """Names of the SNRs with the gamma 1 and the beta 0 that they were made with.
 
-    False once it was trained, calibrated or loaded from a checkpoint: then leave it alone.
+    The others were trained, calibrated or loaded from a checkpoint: leave them alone.
     """
-    return all(
-        bool((snr.norm.weight == 1).all() and (snr.norm.bias == 0).all())
-        for snr in find_snr(model).values()
-    )
+    return [
+        name
+        for name, snr in find_snr(model).items()
+        if (snr.norm.weight == 1).all() and (snr.norm.bias == 0).all()
+    ]

@@ -46,11 +46,12 @@ class BoundedGate(Gate):
     """The same attention on ``tanh(pool(R) / |gamma|)``: its input stays within (-1, 1).
 
     After :func:`snr_plugins.nn.calibrate`, gamma is the source's mean deviation and the ratio
-    counts how many of those the sample's mean lies from the source's.
+    counts how many of those the sample's mean lies from the source's. Gamma counts as 0.01 at
+    least: a dead channel's is 0.
     """
 
     def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return self._attend(torch.tanh((mean - bias) / (weight.abs() + 1e-5)), weight)
+        return self._attend(torch.tanh((mean - bias) / weight.abs().clamp(min=1e-2)), weight)
 
 
 class StaticGate(nn.Module):

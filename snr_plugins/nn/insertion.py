@@ -31,7 +31,7 @@ def insert_snr(
         after: dotted names of stages, relative to ``backbone``, whose output is (N, C, H, W).
         example: the dry run's input; by default zeros of (1, 3, 64, 64).
         snr: the class to build, called as ``snr(channels, **options)``.
-        options: passed on: ``reduction``, ``gate_bias``, ``eps``.
+        options: passed on: ``reduction``, ``gate_bias``, ``eps``, ``gate``.
 
     Raises:
         InputError: a stage is unknown, named twice, already has an SNR, or does not put out a

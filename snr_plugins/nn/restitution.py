@@ -92,11 +92,13 @@ class RestitutionLoss(nn.Module):
         weight = scale[:, :, None] * self.probe.weight  # (N, 3, K, C): W diag(A)
         bias = F.linear(shift, self.probe.weight, self.probe.bias)  # (N, 3, K): W B + b
         classes = weight.shape[2]
-        logits = torch.baddbmm(
-            bias.reshape(n, 3 * classes, 1),
-            weight.reshape(n, 3 * classes, channels),
-            step.features.to(weight.dtype).reshape(n, channels, height * width),
-        ).reshape(n, 3, classes, height, width)
+        # Mixed precision would multiply in half what has not been centred.
+        with torch.autocast(step.features.device.type, enabled=False):
+            logits = torch.baddbmm(
+                bias.reshape(n, 3 * classes, 1),
+                weight.reshape(n, 3 * classes, channels),
+                step.features.to(weight.dtype).reshape(n, channels, height * width),
+            ).reshape(n, 3, classes, height, width)
         per_feature = list(logits.unbind(1))
         entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
         return self._terms(per_feature, entropies, labels, ignore_index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.registry import MODELS
 from mmseg.models.backbones import ResNet, ResNetV1c
 
@@ -11,6 +12,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn import find_snr, insert_snr
 from snr_plugins.segmentation.checkpoint import report_coverage
 from snr_plugins.segmentation.drn import DRN
+from snr_plugins.segmentation.options import check_options
 
 
 class SNRStages:
@@ -38,14 +40,12 @@ class SNRStages:
     ) -> None:
         super().__init__(*args, **kwargs)
         name = type(self).__name__
+        options = check_options(name, snr)
+        example = torch.zeros(1, kwargs.get("in_channels", 3), 64, 64)
         try:
-            insert_snr(self, snr_stages, **(snr or {}))
+            insert_snr(self, snr_stages, example=example, **options)
         except InputError as error:
-            raise InputError(f"{name} snr_stages={list(snr_stages)}: {error}") from None
-        except TypeError as error:
-            raise InputError(
-                f"{name} snr={snr}: {error}; the options are reduction, gate_bias, eps and gate"
-            ) from None
+            raise InputError(f"{name} snr_stages={snr_stages!r}: {error}") from None
         self._freeze_stages()
         report_coverage(self)
 

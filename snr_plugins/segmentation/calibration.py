@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from snr_plugins.nn import calibrate, is_untrained
+from snr_plugins.nn import calibrate, find_snr, untrained
 
 
 @HOOKS.register_module()
@@ -17,7 +19,7 @@ class CalibrateSNRHook(Hook):
 
     See :func:`snr_plugins.nn.calibrate`. An SNR from a checkpoint is left as it is, so resuming and
     fine-tuning go on from what was learned. The batches come from a data loader of the hook's own,
-    with the run's seed: the training loader is not touched.
+    with the run's seed: the training loader starts where it always starts.
 
     Args:
         num_batches: how many training batches each process measures.
@@ -31,16 +33,22 @@ class CalibrateSNRHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not is_untrained(model):
+        names = untrained(model)
+        if not names and find_snr(model):
             print_log("SNR: gamma and beta stay as the checkpoint has them", "current")
             return
         loader_cfg = {**runner.cfg.train_dataloader, "num_workers": 0, "persistent_workers": False}
+        loader_cfg.pop("prefetch_factor", None)  # torch refuses it without workers
         loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
-        batches = (batch for batch, _ in zip(loader, range(self.num_batches), strict=False))
+        batches = itertools.islice(loader, self.num_batches)
 
         def forward(batch: dict) -> None:
             data = model.data_preprocessor(batch, training=True)
             model(**data, mode="tensor")
 
-        images = calibrate(model, batches, forward)
-        print_log(f"SNR: gamma and beta start at the average style of {images} images", "current")
+        images = calibrate(model, batches, forward, only=names)
+        print_log(
+            f"SNR: gamma and beta of {len(names)} modules start at the average style of {images} "
+            "images",
+            "current",
+        )

@@ -120,6 +120,9 @@ class SNRCityscapesDataset(_StreetDataset):
 class GTA5Dataset(_StreetDataset):
     """GTA5, "Playing for Data" (Richter et al., ECCV 2016), with the 19 classes of Cityscapes.
 
+    The frames 15188 and 17705 are left out, as in other loaders of the field: their labels do not
+    fit their images.
+
     Args:
         domain: the name under which the frames are scored.
         labelled: False leaves the label images alone, for a domain that is used without them.
@@ -139,6 +142,11 @@ class GTA5Dataset(_StreetDataset):
             mend="data_root must hold images/*.png and labels/*.png, as in GTA5's archives",
             **options,
         )
+
+    def load_data_list(self) -> list[dict]:
+        """All frames but the two that do not fit."""
+        frames = super().load_data_list()
+        return [f for f in frames if not f["img_path"].endswith(("15188.png", "17705.png"))]
 
 
 @DATASETS.register_module()

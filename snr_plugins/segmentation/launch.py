@@ -9,17 +9,18 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, DictAction
 from mmengine.dist import get_rank
-from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
 from snr_plugins.errors import InputError
 
 
 def main(argv: list[str]) -> None:
     """``CONFIG.py [MMSegmentation's own flags]``; exits with 1 after bad input."""
-    args = _parse(argv)
+    # the config first: `--eval-only` takes an optional value
+    args = _parse(sorted(argv, key=lambda argument: not argument.endswith(".py")))
     # as MMSegmentation's tools/train.py: torchrun and slurm tell it in different ways
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     try:
@@ -41,8 +42,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true", help="mixed precision")
     parser.add_argument(
         "--eval-only",
-        action="store_true",
-        help="test only: load_from of the config, else the work folder's latest checkpoint",
+        nargs="?",
+        const="latest",
+        metavar="CHECKPOINT",
+        help="test only: this checkpoint, by default the work folder's latest",
     )
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="overrides, KEY=VALUE ..."
@@ -58,20 +61,22 @@ def run(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     cfg.resume = args.resume
+    if args.amp and not torch.cuda.is_available():
+        raise InputError("--amp: MMEngine's mixed precision needs a GPU and torch sees none")
     if args.amp:
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
-    if args.launcher == "none" and not torch.cuda.is_available():
-        _without_sync_bn(cfg)
-    if args.eval_only:
-        cfg.load_from = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+    if args.eval_only == "latest":
+        cfg.load_from = find_latest_checkpoint(cfg.work_dir)
         if cfg.load_from is None:
             raise InputError(
                 f"--eval-only: {cfg.work_dir} holds no checkpoint; train first, or give "
-                "--cfg-options load_from=FILE"
+                "--eval-only FILE"
             )
+    elif args.eval_only:
+        cfg.load_from = args.eval_only
     if cfg.load_from and "://" not in cfg.load_from and not os.path.isfile(cfg.load_from):
-        raise InputError(f"load_from: {cfg.load_from} does not exist; name a checkpoint")
+        raise InputError(f"checkpoint {cfg.load_from} does not exist; name one that does")
     runner = Runner.from_cfg(cfg)
     check_class_count(runner, "test" if args.eval_only else "train")
     if args.eval_only:
@@ -105,35 +110,21 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
     return cfg
 
 
-def _without_sync_bn(cfg: ConfigDict) -> None:
-    """SyncBN, in every base config of MMSegmentation, computes on GPUs alone."""
-    pending, changed = [cfg.model], False
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            if node.get("type") == "SyncBN":
-                node["type"], changed = "BN", True
-            pending.extend(node.values())
-        elif isinstance(node, (list, tuple)):
-            pending.extend(node)
-    if changed:
-        print_log("No GPU: BN takes the place of SyncBN", "current")
-
-
 def check_class_count(runner: Runner, phase: str) -> None:
-    """Compare the network's classes with those of the ``phase``'s dataset.
+    """Compare every head's classes with those of the ``phase``'s dataset.
 
     Raises:
         InputError: the numbers differ.
     """
     loop = runner.test_loop if phase == "test" else runner.train_loop
     classes = loop.dataloader.dataset.metainfo.get("classes")
-    outputs = getattr(runner.model, "module", runner.model).num_classes
-    if classes is not None and len(classes) != outputs:
-        raise InputError(
-            f"model.decode_head.num_classes is {outputs} but {phase}_dataloader's dataset has "
-            f"{len(classes)} classes; set it, and auxiliary_head's, to {len(classes)}"
-        )
+    model = getattr(runner.model, "module", runner.model)
+    for name, head in model.named_modules():
+        if isinstance(head, BaseDecodeHead) and classes and head.num_classes != len(classes):
+            raise InputError(
+                f"model.{name}.num_classes is {head.num_classes} but {phase}_dataloader's dataset "
+                f"has {len(classes)} classes; set it to {len(classes)}"
+            )
 
 
 def bad_input(error: Exception) -> str | None:

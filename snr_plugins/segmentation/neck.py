@@ -10,21 +10,38 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR
+from snr_plugins.segmentation.options import check_options
 
-# for `plugins=[dict(cfg=dict(type='SNR'), ...)]` and mmcv's build_plugin_layer
-MODELS.register_module(name="SNR", module=SNR)
+
+@MODELS.register_module(name="SNR")
+class SNRLayer(SNR):
+    """SNR as mmcv builds plug-in layers, ``plugins=[dict(cfg=dict(type='SNR'), ...)]``.
+
+    Of a ResNet that is inside the residual branch; for the method's own place, after a stage, take
+    SNRResNet.
+
+    Args:
+        in_channels: C.
+        options: of :class:`snr_plugins.nn.SNR`.
+    """
+
+    _abbr_ = "snr"
+
+    def __init__(self, in_channels: int, **options: object) -> None:
+        super().__init__(in_channels, **options)
 
 
 @MODELS.register_module()
 class SNRNeck(BaseModule):
     """An SNR on each chosen feature of a backbone's tuple; the others pass unchanged.
 
-    For backbones whose stages cannot take an SNR themselves. Put it before another neck in
-    ``neck=dict(type='mmseg.Sequential'...)`` or use it alone.
+    For backbones whose stages cannot take an SNR themselves. Alone, or before another neck:
+    ``neck=[dict(type='SNRNeck', ...), dict(type='FPN', ...)]``.
 
     Args:
         in_channels: channels of every feature, shallow to deep.
-        in_indices: features that an SNR works on; all by default.
+        in_indices: features that an SNR works on; all by default. Name those that a head reads: the
+            others get no gradient, which distributed training refuses.
         snr: options of :class:`snr_plugins.nn.SNR`.
         init_cfg: MMEngine's.
 
@@ -48,7 +65,8 @@ class SNRNeck(BaseModule):
                 f"SNRNeck in_indices={list(indices)}: no feature {unknown[0]}; in_channels "
                 f"lists {len(self.in_channels)}, so choose from 0 to {len(self.in_channels) - 1}"
             )
-        self.snr = nn.ModuleDict({str(i): SNR(self.in_channels[i], **(snr or {})) for i in indices})
+        options = check_options("SNRNeck", snr)
+        self.snr = nn.ModuleDict({str(i): SNR(self.in_channels[i], **options) for i in indices})
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """``features``: one (N, C, H, W) tensor per entry of ``in_channels``."""

@@ -17,7 +17,7 @@ from snr_plugins.nn import RestitutionLoss, RestitutionTerms, find_snr
 class RestitutionSegmentor:
     """Mixin over a segmentor: adds ``loss_snr_restitution`` and ``loss_snr_probe`` in training.
 
-    Both are summed over all SNRs of the backbone and neck, already weighted, and sit in the dict
+    Both are summed over all SNRs of the segmentor, already weighted, and sit in the dict
     that MMEngine's ``parse_losses`` sums. Inference is the segmentor's own.
 
     Args:
@@ -26,7 +26,7 @@ class RestitutionSegmentor:
         kwargs: the segmentor's own.
 
     Raises:
-        InputError: neither backbone nor neck has an SNR.
+        InputError: the segmentor has no SNR.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class RestitutionSegmentor:
         if not self._snr:
             raise InputError(
                 f"{type(self).__name__}: neither the backbone nor the neck has an SNR; set "
-                "backbone.type to SNRResNet or SNRResNetV1c, or add neck=dict(type='SNRNeck', ...)"
+                "backbone.type to SNRResNet, SNRResNetV1c or SNRDRN, with snr_stages, or add "
+                "neck=dict(type='SNRNeck', ...)"
             )
         self.snr_losses = nn.ModuleDict()
         if snr_loss_weight > 0 or snr_probe_weight > 0:
@@ -100,8 +101,8 @@ def _key(name: str) -> str:
 
 
 def _log(name: str, terms: RestitutionTerms) -> None:
-    """Diagnostics go to the message hub, where MMEngine's logger averages them: whatever is in the
-    loss dict and called a loss would be summed."""
+    """Diagnostics go to the message hub, whose latest values MMEngine's logger shows: whatever is
+    in the loss dict and called a loss would be summed."""
     hub = MessageHub.get_current_instance()
     for feature in ("enhanced", "normalised", "contaminated"):
         entropy = getattr(terms, f"entropy_{feature}")

@@ -41,6 +41,11 @@ class LoadLabelIds(LoadAnnotations):
         self.tables = {} if ids is None else {ids: lookup_table(ids)}
 
     def _load_seg_map(self, results: dict) -> None:
+        if "seg_map_path" not in results:
+            raise InputError(
+                f"{results.get('img_path')} has no label: its dataset has labelled=False, so take "
+                "LoadLabelIds out of its pipeline."
+            )
         path, ids = results["seg_map_path"], self._table_name(results)
         if ids not in self.tables:
             self.tables[ids] = lookup_table(ids)

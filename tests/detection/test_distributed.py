@@ -1,5 +1,6 @@
 """Two processes, as on two GPUs: all parameters get a gradient, even if one process has no box."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -28,7 +29,8 @@ def train_two_steps(rank: int, folder: str) -> None:
             sum(parallel(inputs).values()).backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if "snr" in name}
     torch.save(gradients, Path(folder) / f"gradients_{rank}.pth")
-    torch.distributed.destroy_process_group()
+    # Without teardown: torch 2.3 joins Gloo's threads while it holds the GIL, which they may need.
+    os._exit(0)
 
 
 def test_gradients_agree_where_one_process_has_no_box(tmp_path):

@@ -38,7 +38,7 @@ def expected_gate(kind, snr, pooled):
     if kind == "residual":
         return attention(snr.gate, pooled)
     if kind == "bounded":
-        return attention(snr.gate, torch.tanh(pooled / (snr.norm.weight.abs() + 1e-5)))
+        return attention(snr.gate, torch.tanh(pooled / snr.norm.weight.abs().clamp(min=0.01)))
     if kind == "static":
         return (1 / (1 + torch.exp(-snr.gate.logit))).repeat(len(pooled), 1)
     return torch.zeros_like(pooled)
