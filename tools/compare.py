@@ -3,9 +3,10 @@
     python tools/compare.py configs/segmentation/fcn_thin_r50_camvid.py --seeds 1 2 3
         [--forms plain norm snr loss] [--out output/compare] [--cfg-options KEY=VALUE ...]
 
-Each form and seed is one run of tools/train.py in a folder of its own; what has finished is not run
-again. The scores of all domains go to scores.json, and as mean and gain over plain to the screen:
-gains are paired by seed, with the 95 % interval of Student's t.
+Each form and seed is one run of tools/train.py in a folder of its own, tested after training where
+the config has no validation. What has finished is not run again. The scores of all domains go to
+scores.json, and as mean and gain over plain to the screen: gains are paired by seed, with the 95 %
+interval of Student's t.
 """
 
 from __future__ import annotations
@@ -33,26 +34,45 @@ T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8
 
 
 def read_scores(folder: Path) -> dict[str, float] | None:
-    """Domain to mIoU of a finished run, from what MMEngine's visualizer wrote; None if none has."""
+    """Domain to mIoU of the last validation or test that MMEngine has logged; None without one."""
     scores = {}
-    for path in sorted(folder.glob("*/vis_data/scalars.json")):
+    logs = [*folder.glob("*/vis_data/scalars.json"), *folder.glob("*/*.json")]  # training, test
+    for path in sorted(logs):  # by the time in the folder's name
         for line in path.read_text().splitlines():
             values = json.loads(line).items()
             scores.update({k.removesuffix("/mIoU"): v for k, v in values if k.endswith("/mIoU")})
     return scores or None
 
 
-def train(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) -> None:
+def run(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, float]:
+    """Domain to mIoU of one form and seed; taken from ``folder`` if that has run before."""
     suffix, options = FORMS[form]
     path = config.with_name(f"{config.stem}{suffix}.py")
-    command = [sys.executable, TRAIN, path, "--work-dir", folder, "--cfg-options"]
-    command += [f"randomness.seed={seed}", *overrides, *options]
+    arguments = ["--cfg-options", f"randomness.seed={seed}", *overrides, *options]
+    record = folder / "scores.json"  # written last: a killed run has none
+    if record.is_file():
+        finished = json.loads(record.read_text())
+        if finished["arguments"] != arguments:
+            sys.exit(f"error: {folder} was run with other options; give another --out")
+        return finished["scores"]
+    print(f"{form}, seed {seed} ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("w") as log:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+    command = [sys.executable, TRAIN, path, "--work-dir", folder]
+    log = folder / "log.txt"
+    call([*command, *arguments], log)
+    if (scores := read_scores(folder)) is None:
+        call([*command, "--eval-only", *arguments], log)
+        scores = read_scores(folder)
+    record.write_text(json.dumps({"arguments": arguments, "scores": scores}, indent=1))
+    return scores
+
+
+def call(command: list[str | Path], log: Path) -> None:
+    with log.open("a") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
-        last = (folder / "log.txt").read_text().strip().splitlines()[-1]
-        sys.exit(f"error: {form}, seed {seed} failed: {last} (see {folder / 'log.txt'})")
+        last = log.read_text().strip().splitlines()[-1]
+        sys.exit(f"error: {last} (see {log})")
 
 
 def interval(values: list[float]) -> str:
@@ -101,10 +121,7 @@ def main() -> None:
     for seed in args.seeds:
         for form in args.forms:
             folder = args.out / args.config.stem / f"{form}_{seed}"
-            if read_scores(folder) is None:
-                print(f"{form}, seed {seed} ...", flush=True)
-                train(args.config, form, seed, folder, args.cfg_options)
-            scores[form][seed] = read_scores(folder)
+            scores[form][seed] = run(args.config, form, seed, folder, args.cfg_options)
             (args.out / args.config.stem / "scores.json").write_text(json.dumps(scores, indent=1))
     print(table(scores))
 

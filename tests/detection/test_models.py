@@ -66,6 +66,7 @@ def batch():
 )
 def test_trains_every_snr(path, overrides, names):
     cfg = config(path, *overrides)
+    torch.manual_seed(0)  # in some draws every hidden unit of a gate is dead
     model = build_model(cfg).train()
     assert list(find_snr(model.backbone)) == [f"{name}.snr" for name in names]
     optimizer = build_optimizer(cfg, model)

@@ -52,7 +52,7 @@ def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     log = done.stdout + done.stderr
     assert "resumed epoch: 0, iter: 2" in log
-    assert "gamma and beta start" not in log
+    assert "start at the average style" not in log
 
 
 def test_stock_launchers(command, streets, tmp_path):

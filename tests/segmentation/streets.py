@@ -44,6 +44,7 @@ def small_network(root: Path) -> tuple[str, ...]:
         "train_dataloader.persistent_workers=False",
         "test_dataloader.num_workers=0",
         "val_dataloader.num_workers=0",
+        "model.backbone.init_cfg=None",
         "model.backbone.depth=18",
         "model.backbone.base_channels=16",
         "model.backbone.stem_channels=16",

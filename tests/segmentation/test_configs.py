@@ -65,6 +65,23 @@ def test_data_and_network_agree(path):
     assert len(set(names)) == len(names)
 
 
+def test_identity_config_gives_the_plain_backbone():
+    plain, identity = (
+        Config.fromfile(FOLDER / f"fcn_r50_gta5{form}.py").model.backbone
+        for form in ("", "_snr_identity")
+    )
+    torch.manual_seed(0)
+    plain, identity = MODELS.build(plain), MODELS.build(identity)
+    plain.eval(), identity.eval()  # MMSegmentation's returns None
+    missing, unexpected = identity.load_state_dict(plain.state_dict(), strict=False)
+    assert missing
+    assert not unexpected
+    assert all(".snr." in key for key in missing)
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(identity(images), plain(images), rtol=1e-5, atol=1e-5)
+
+
 def classes_of(dataset):
     return dataset.get("metainfo", DATASETS.get(dataset.type).METAINFO)["classes"]
 
