@@ -6,12 +6,23 @@ import torch.nn.functional as F
 
 def features(snr, x):
     """(F~, F~+, F~-) of Jin et al. eqs. 1-4, with the parameters of ``snr``."""
+    normalised, residual, gate = _parts(snr, x)
+    return normalised, normalised + gate * residual, normalised + (1 - gate) * residual
+
+
+def enhanced(snr, x):
+    """F~+ alone: what a network goes on with."""
+    normalised, residual, gate = _parts(snr, x)
+    return normalised + gate * residual
+
+
+def _parts(snr, x):
     normalised = F.instance_norm(x, weight=snr.norm.weight, bias=snr.norm.bias, eps=snr.eps)
     residual = x - normalised
     pooled = residual.mean(dim=(2, 3))
     hidden = torch.relu(F.linear(pooled, snr.gate.fc1.weight, snr.gate.fc1.bias))
     gate = torch.sigmoid(F.linear(hidden, snr.gate.fc2.weight, snr.gate.fc2.bias))[..., None, None]
-    return normalised, normalised + gate * residual, normalised + (1 - gate) * residual
+    return normalised, residual, gate
 
 
 def entropy(logits):

@@ -9,8 +9,8 @@ With ``s = gamma / sqrt(var + eps)`` and the gate ``a``, the features of Jin et 
     contaminated  F~- = F~ + (1-a) R   = ((1-a) + a s) (F - mu) + (1-a) mu + a beta
 
 so none of them needs a feature map of its own: everything is read from (N, C) coefficients.
-The maps act on F - mu, not on F: where a channel hardly varies s is large, and ``s F - s mu``
-would lose in float32 what ``s (F - mu)`` keeps.
+The maps are written on F - mu, not on F: where a channel hardly varies s is large, and the constant
+``beta - s mu`` would lose in float32 what ``s (F - mu)`` keeps.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """Spatial mean and biased variance of ``features`` (N, C, H, W), each (N, C).
 
-    Half-precision inputs accumulate in float32; float64 stays float64.
+    Half-precision inputs accumulate in float32; float64 stays float64. Differentiable, and one
+    operation to record; :mod:`snr_plugins.nn.passes` has the faster forms.
     """
     var, mean = torch.var_mean(at_least_float32(features), dim=(2, 3), unbiased=False)
     return mean, var

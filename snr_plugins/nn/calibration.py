@@ -60,6 +60,9 @@ def calibrate(
 
     hooks = [snr.register_forward_hook(measure) for snr in modules.values()]
     was_training = {module: module.training for module in model.modules()}
+    was_inplace = {snr: snr.inplace for snr in modules.values()}
+    for snr in modules.values():
+        snr.inplace = False  # the hook needs the input whole
     model.eval()
     try:
         for batch in batches:
@@ -69,6 +72,8 @@ def calibrate(
             hook.remove()
         for module, training in was_training.items():
             module.training = training
+        for snr, inplace in was_inplace.items():
+            snr.inplace = inplace
 
     totals = {}
     for name, snr in modules.items():

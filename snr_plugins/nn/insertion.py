@@ -31,7 +31,9 @@ def insert_snr(
         after: dotted names of stages, relative to ``backbone``, whose output is (N, C, H, W).
         example: the dry run's input; by default zeros of (1, 3, 64, 64).
         snr: the class to build, called as ``snr(channels, **options)``.
-        options: passed on: ``reduction``, ``gate_bias``, ``eps``, ``gate``.
+        options: passed on: ``reduction``, ``gate_bias``, ``eps``, ``gate``, ``inplace``. Without
+            the last, an SNR inside an ``nn.Sequential`` overwrites its input where autograd is
+            off: a hook that keeps the output of the block before it wants ``inplace=False``.
 
     Raises:
         InputError: a stage is unknown, named twice, already has an SNR, or does not put out a
@@ -46,12 +48,20 @@ def insert_snr(
     # All modules are built before the first one is put in: an error leaves the backbone as it was.
     built = {name: snr(shapes[name][1], **options) for name in stages}
     for name, stage in stages.items():
+        # A Sequential hands its last output to nobody but the SNR.
+        if isinstance(built[name], SNR) and _is_sequential(stage) and "inplace" not in options:
+            built[name].inplace = True
+    for name, stage in stages.items():
         reference = next(stage.parameters(), None)
         module = built[name] if reference is None else built[name].to(reference)
         stage.add_module("snr", module.train(stage.training))
-        if type(stage).forward is not nn.Sequential.forward:
+        if not _is_sequential(stage):
             stage.register_forward_hook(_apply_snr)
     return backbone
+
+
+def _is_sequential(stage: nn.Module) -> bool:
+    return type(stage).forward is nn.Sequential.forward
 
 
 def _apply_snr(stage: nn.Module, inputs: tuple, output: Tensor) -> Tensor:

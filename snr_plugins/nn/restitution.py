@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.nn.affine import Affine, at_least_float32
 from snr_plugins.nn.snr import Step
@@ -85,19 +86,18 @@ class RestitutionLoss(nn.Module):
 
         ``labels``: (N, H, W) class ids at the feature's own size.
         """
-        n, channels, height, width = step.features.shape
+        n, _, height, width = step.features.shape
         scale = torch.stack([m.scale for m in _maps(step)], 1)  # (N, 3, C)
         centre = torch.stack([m.centre for m in _maps(step)], 1)  # (N, 3, C)
         shift = centre - scale * step.coefficients.mean[:, None]
         weight = scale[:, :, None] * self.probe.weight  # (N, 3, K, C): W diag(A)
         bias = F.linear(shift, self.probe.weight, self.probe.bias)  # (N, 3, K): W B + b
         classes = weight.shape[2]
-        # Mixed precision would multiply in half what has not been centred.
+        # Mixed precision would multiply in half what has not been centred. The float32 copy that
+        # this takes of a half map is not kept for the backward but made again there.
         with torch.autocast(step.features.device.type, enabled=False):
-            logits = torch.baddbmm(
-                bias.reshape(n, 3 * classes, 1),
-                weight.reshape(n, 3 * classes, channels),
-                step.features.to(weight.dtype).reshape(n, channels, height * width),
+            logits = checkpoint(
+                _project, step.features, weight.flatten(1, 2), bias.flatten(1), use_reentrant=False
             ).reshape(n, 3, classes, height, width)
         per_feature = list(logits.unbind(1))
         entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
@@ -120,6 +120,11 @@ class RestitutionLoss(nn.Module):
             entropy_normalised=_mean(normalised),
             entropy_contaminated=_mean(contaminated),
         )
+
+
+def _project(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """(N, C, H, W) through a linear layer of its own for each image, (N, J, C): (N, J, HW)."""
+    return torch.baddbmm(bias[:, :, None], weight, features.to(weight.dtype).flatten(2))
 
 
 def _maps(step: Step) -> tuple[Affine, Affine, Affine]:

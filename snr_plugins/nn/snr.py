@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from snr_plugins.nn.affine import Coefficients, normalised, restored, statistics
+from snr_plugins.nn.affine import Coefficients, normalised, restored
+from snr_plugins.nn.fused import measure, transform
 from snr_plugins.nn.gate import build_gate
 
 
@@ -22,10 +23,11 @@ class Step(NamedTuple):
 class SNR(nn.Module):
     """Style Normalization and Restitution (Jin et al., arXiv 2101.00588, section III).
 
-    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. In evaluation this is
-    one pass for the statistics and one multiply-add. It equals the paper's textbook form exactly,
-    by two identities: F~+ is an affine map of F (see :mod:`snr_plugins.nn.affine`), and the
-    gate's input pool(R) is ``mean - beta``, since instance norm's spatial mean is its own beta.
+    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype: one walk over the map
+    for the statistics, one for a multiply-add, and two more in the backward, which keeps the input
+    alone (:mod:`snr_plugins.nn.fused`). Differentiable once. It equals the paper's textbook form
+    exactly, by two identities: F~+ is an affine map of F (see :mod:`snr_plugins.nn.affine`), and
+    the gate's input pool(R) is ``mean - beta``, since instance norm's spatial mean is its own beta.
 
     Args:
         channels: C.
@@ -36,6 +38,8 @@ class SNR(nn.Module):
         eps: added to the variance.
         gate: "residual" (the paper's), "bounded", "static" or "closed" (instance norm alone); see
             :mod:`snr_plugins.nn.gate`.
+        inplace: where autograd is off, overwrite the input, as ``nn.ReLU(inplace=True)`` does.
+            For inputs that nobody else reads; saves a map of memory and the time to touch it.
 
     Raises:
         InputError: ``channels`` is smaller than ``reduction``, or ``gate`` is unknown.
@@ -48,6 +52,7 @@ class SNR(nn.Module):
         gate_bias: float = 0.0,
         eps: float = 1e-5,
         gate: str = "residual",
+        inplace: bool = False,
     ) -> None:
         super().__init__()
         # Used for its parameters only; being an InstanceNorm2d, the frameworks' optimizers give
@@ -55,26 +60,25 @@ class SNR(nn.Module):
         self.norm = nn.InstanceNorm2d(channels, eps=eps, affine=True)
         self.gate = build_gate(gate, channels, reduction, gate_bias)
         self.eps = eps
+        self.inplace = inplace
         self.keep_step = False
         self._step = None  # a Step; TorchScript cannot read that as an annotation
 
     def forward(self, features: Tensor) -> Tensor:
-        mean, var = statistics(features)
-        norm = normalised(var, self.norm.weight, self.norm.bias, self.eps)
+        measured = measure(features)
+        mean = measured.mean
+        norm = normalised(measured.var, self.norm.weight, self.norm.bias, self.eps)
         gate = self.gate(mean, self.norm.weight, self.norm.bias)
         gate = gate.to(mean.dtype)  # autocast may have made it half
         enhanced = restored(norm, mean, gate)
+        inplace = self.inplace
         if not torch.jit.is_scripting():
             self._step = None
             if self.training and self.keep_step:
                 contaminated = restored(norm, mean, 1 - gate)
                 self._step = Step(features, Coefficients(mean, norm, enhanced, contaminated))
-        # (N, C) -> (N, C, 1, 1); the difference promotes half maps to float32, hence the cast back
-        centred = features - mean[:, :, None, None]
-        out = torch.addcmul(
-            enhanced.centre[:, :, None, None], centred, enhanced.scale[:, :, None, None]
-        )
-        return out.to(features.dtype)
+                inplace = False
+        return transform(measured, enhanced, inplace)
 
     def take_step(self) -> Step | None:
         """The last training forward's :class:`Step`, once; None if there was none.

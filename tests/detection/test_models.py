@@ -225,12 +225,15 @@ def test_missing_snr_tensors_are_reported(caplog):
 
 
 def test_exported_backbone_has_the_same_output():
+    torch.manual_seed(0)
     model = build_model(config(C4)).eval()
     x = torch.randn(1, 3, 64, 64)
     # The output is a dict; Detectron2's modules compute shapes in Python, so no graph check either.
     options = {"strict": False, "check_trace": False}
     traced = torch.jit.trace(model.backbone, torch.zeros(1, 3, 96, 96), **options)
-    torch.testing.assert_close(traced(x)["res4"], model.backbone(x)["res4"])
+    # the trace holds the formulas, not the faster forms: the same up to rounding
+    got, expected = traced(x)["res4"], model.backbone(x)["res4"]
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_copies_after_a_training_step():

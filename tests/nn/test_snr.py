@@ -107,7 +107,8 @@ def test_one_pixel_map_is_pure_beta_and_residual():
     gate = snr.gate(x[:, :, 0, 0], snr.norm.weight, snr.norm.bias)
     beta = snr.norm.bias
     expected = beta + gate * (x[:, :, 0, 0] - beta)  # F~ = beta on a map without variance
-    torch.testing.assert_close(snr(x)[:, :, 0, 0], expected, atol=1e-5, rtol=1e-5)
+    # s = gamma / sqrt(eps) is some 300 here: as in instance norm, what s * mean rounds is seen
+    torch.testing.assert_close(snr(x)[:, :, 0, 0], expected, atol=2e-4, rtol=0)
 
 
 def test_constant_map():
@@ -117,7 +118,7 @@ def test_constant_map():
     beta = snr.norm.bias  # F~ = beta: there is no variance
     gate = snr.gate(torch.full((1, 32), 3.0), snr.norm.weight, beta)
     expected = (beta + gate * (3 - beta))[..., None, None].expand_as(x)
-    torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(out, expected, atol=2e-4, rtol=0)  # as above
     out.sum().backward()
     assert torch.isfinite(x.grad).all()
 
