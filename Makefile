@@ -1,5 +1,6 @@
 # make demo   the main job: synthetic city, plain and SNR detector, table and picture
 # make test   install everything, run the tests       make test-all   the slow ones too
+# make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
 # make lint   style                                   make lock       pin anew
 SHELL := /bin/bash
 VENV := .venv
@@ -8,7 +9,7 @@ MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all lint format lock clean
+.PHONY: demo test test-all bench bench-gpu lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -18,6 +19,12 @@ test: $(VENV)/.all
 
 test-all: $(VENV)/.all
 	$(PYTHON) -m pytest -m ""
+
+bench: $(VENV)/.all
+	$(PYTHON) -W ignore tools/benchmark.py
+
+bench-gpu: $(VENV)/.all
+	$(PYTHON) -W ignore tools/benchmark.py --device cuda
 
 lint: $(VENV)/.all
 	$(VENV)/bin/ruff check .

@@ -23,7 +23,7 @@ BOXES = 12  # in a training image of a detector, of 1/8 of its size
 
 
 def compare_models(device: str, rounds: int, shrink: int) -> list[dict]:
-    """Rows of ratios, SNR over plain; one image of 600x1200 (detectors) or 512x1024."""
+    """Rows of ratios, SNR over plain: an image of 600x1200 (detectors), two of 512x1024."""
     pairs = {
         "Faster R-CNN R50-FPN": lambda: [detector("R_50_FPN", snr, device) for snr in ("", "_snr")],
         "Faster R-CNN R50-C4": lambda: [detector("R_50_C4", snr, device) for snr in ("", "_snr")],
@@ -90,6 +90,7 @@ def segmentor(suffix: str, device: str) -> nn.Module:
 
     cfg = Config.fromfile(CONFIGS / SEGMENTATION.format(suffix)).model
     cfg.backbone.init_cfg = cfg.pretrained = None
+    cfg.data_preprocessor.size, cfg.data_preprocessor.size_divisor = None, 32  # do not pad to crops
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope("mmseg"):
         return revert_sync_batchnorm(MODELS.build(cfg)).to(device)
