@@ -51,7 +51,10 @@ def measure(features: Tensor) -> Measured:
     # an `if` of its own, so that TorchScript does not read what is inside
     if not torch.jit.is_scripting():  # noqa: SIM102
         if not _recorded():
-            return Measured(*_Measure.apply(features))
+            if torch.is_grad_enabled():
+                return Measured(*_Measure.apply(features))
+            mean, var = passes.statistics(features)
+            return Measured(features, mean, var, mean)
     mean, var = statistics(features)
     return Measured(features, mean, var, mean)
 
@@ -69,8 +72,8 @@ def transform(measured: Measured, affine: Affine, inplace: bool = False) -> Tens
     """
     if not torch.jit.is_scripting():  # noqa: SIM102
         if not _recorded():
-            if inplace and not torch.is_grad_enabled():
-                return passes.affine(measured.features, measured.mean, affine, inplace=True)
+            if not torch.is_grad_enabled():
+                return passes.affine(measured.features, measured.mean, affine, inplace)
             return _Transform.apply(measured.features, measured.slot, measured.mean, *affine)
     # (N, C) -> (N, C, 1, 1); the difference promotes half maps to float32, hence the cast back
     centred = measured.features - measured.mean[:, :, None, None]

@@ -125,3 +125,25 @@ def test_entropy_ordering_emerges_in_training():
     assert terms.entropy_enhanced < terms.entropy_normalised < terms.entropy_contaminated
     for name, parameter in snr.named_parameters():
         assert not torch.equal(parameter, start[name]), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pixel_loss_keeps_no_map_of_its_own(dtype):
+    """Of the size of the feature, the backward needs the SNR's input and nothing else."""
+    torch.manual_seed(0)
+    snr, loss = SNR(64), RestitutionLoss(64, 2)
+    snr.keep_step = True
+    x = torch.randn(2, 64, 24, 24).to(dtype).requires_grad_()
+    kept = set()
+
+    def see(tensor):
+        if tensor.numel() >= x.numel() // 2:
+            kept.add(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor):
+        out = snr(x)
+        terms = loss.pixels(snr.take_step(), torch.zeros(2, 24, 24, dtype=torch.long))
+    assert kept == {x.data_ptr()}
+    (out.float().mean() + terms.restitution + terms.probe).backward()
+    assert x.grad.abs().sum() > 0
