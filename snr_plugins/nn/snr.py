@@ -73,11 +73,12 @@ class SNR(nn.Module):
         enhanced = restored(norm, mean, gate)
         inplace = self.inplace
         if not torch.jit.is_scripting():
-            self._step = None
             if self.training and self.keep_step:
                 contaminated = restored(norm, mean, 1 - gate)
                 self._step = Step(features, Coefficients(mean, norm, enhanced, contaminated))
                 inplace = False
+            elif self._step is not None:  # torch.export refuses an assignment, even of None
+                self._step = None
         return transform(measured, enhanced, inplace)
 
     def take_step(self) -> Step | None:
