@@ -52,6 +52,14 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, var
 
 
+def applied(features: Tensor, mean: Tensor, affine: Affine) -> Tensor:
+    """``affine`` of ``features``, in their dtype; the plain formula, for any device and layout."""
+    # (N, C) -> (N, C, 1, 1); the difference promotes half maps to float32, hence the cast back
+    centred = features - mean[:, :, None, None]
+    out = torch.addcmul(affine.centre[:, :, None, None], centred, affine.scale[:, :, None, None])
+    return out.to(features.dtype)
+
+
 def normalised(var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Affine:
     """F~, instance norm with the affine parameters ``weight`` and ``bias``, both (C,)."""
     scale = weight * torch.rsqrt(var + eps)

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from snr_plugins.nn import passes
-from snr_plugins.nn.affine import Affine, statistics
+from snr_plugins.nn.affine import Affine, applied, statistics
 
 
 class Measured(NamedTuple):
@@ -75,10 +75,7 @@ def transform(measured: Measured, affine: Affine, inplace: bool = False) -> Tens
             if not torch.is_grad_enabled():
                 return passes.affine(measured.features, measured.mean, affine, inplace)
             return _Transform.apply(measured.features, measured.slot, measured.mean, *affine)
-    # (N, C) -> (N, C, 1, 1); the difference promotes half maps to float32, hence the cast back
-    centred = measured.features - measured.mean[:, :, None, None]
-    out = torch.addcmul(affine.centre[:, :, None, None], centred, affine.scale[:, :, None, None])
-    return out.to(measured.features.dtype)
+    return applied(measured.features, measured.mean, affine)
 
 
 def _recorded() -> bool:

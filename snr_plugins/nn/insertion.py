@@ -48,20 +48,14 @@ def insert_snr(
     # All modules are built before the first one is put in: an error leaves the backbone as it was.
     built = {name: snr(shapes[name][1], **options) for name in stages}
     for name, stage in stages.items():
-        # A Sequential hands its last output to nobody but the SNR.
-        if isinstance(built[name], SNR) and _is_sequential(stage) and "inplace" not in options:
-            built[name].inplace = True
-    for name, stage in stages.items():
         reference = next(stage.parameters(), None)
         module = built[name] if reference is None else built[name].to(reference)
         stage.add_module("snr", module.train(stage.training))
-        if not _is_sequential(stage):
+        if type(stage).forward is not nn.Sequential.forward:
             stage.register_forward_hook(_apply_snr)
+        elif isinstance(module, SNR) and "inplace" not in options:
+            module.inplace = True  # a Sequential hands its last output to nobody else
     return backbone
-
-
-def _is_sequential(stage: nn.Module) -> bool:
-    return type(stage).forward is nn.Sequential.forward
 
 
 def _apply_snr(stage: nn.Module, inputs: tuple, output: Tensor) -> Tensor:

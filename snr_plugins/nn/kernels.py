@@ -21,7 +21,6 @@ from torch import Tensor
 
 from snr_plugins.nn.affine import Affine
 
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # A device of about a hundred multiprocessors is busy with this many programs.
 PROGRAMS = 1024
 

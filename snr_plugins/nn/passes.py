@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from snr_plugins.nn.affine import Affine, at_least_float32
+from snr_plugins.nn.affine import Affine, applied, at_least_float32
 
 # What one core reads and writes of a map while both still lie in its cache (float32: 1 MiB).
 PIXELS_IN_CACHE = 1 << 17
@@ -55,10 +55,10 @@ def affine(features: Tensor, mean: Tensor, transform: Affine, inplace: bool = Fa
     """
     if kernels := _kernels(features):
         return kernels.affine(features, mean, transform, inplace)
-    scale, centre = transform
     if not _has_fast_form(features):
-        out = torch.addcmul(_map(centre), features - _map(mean), _map(scale)).to(features.dtype)
+        out = applied(features, mean, transform)
         return features.copy_(out) if inplace else out
+    scale, centre = transform
     out = features if inplace else torch.empty_like(features)
     unused = mean.new_empty(0)
     # Batch norm in evaluation, with every (n, c) a channel of its own and the variance 1.

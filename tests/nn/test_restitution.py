@@ -7,6 +7,7 @@ from torch import nn
 
 from snr_plugins.nn import SNR, RestitutionLoss
 from tests import textbook
+from tests.nn.saved import saved_maps
 
 CHANNELS, CLASSES = 16, 5
 
@@ -134,14 +135,7 @@ def test_pixel_loss_keeps_no_map_of_its_own(dtype):
     snr, loss = SNR(64), RestitutionLoss(64, 2)
     snr.keep_step = True
     x = torch.randn(2, 64, 24, 24).to(dtype).requires_grad_()
-    kept = set()
-
-    def see(tensor):
-        if tensor.numel() >= x.numel() // 2:
-            kept.add(tensor.data_ptr())
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(see, lambda tensor: tensor):
+    with saved_maps(x.numel() // 2) as kept:
         out = snr(x)
         terms = loss.pixels(snr.take_step(), torch.zeros(2, 24, 24, dtype=torch.long))
     assert kept == {x.data_ptr()}
