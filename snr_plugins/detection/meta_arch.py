@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from snr_plugins.detection.checkpoint import report_coverage
 from snr_plugins.errors import InputError
-from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr
+from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr, observed
 from snr_plugins.nn.affine import at_least_float32
 from snr_plugins.nn.insertion import output_shapes
 
@@ -61,8 +61,7 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
             size = 64
             example = torch.zeros(1, len(self.pixel_mean), size, size)
             shapes = output_shapes(self.backbone, self._snr, example)
-            for name, snr in self._snr.items():
-                snr.keep_step = True
+            for name in self._snr:
                 channels, width = shapes[name][1], shapes[name][3]
                 self.snr_losses[_key(name)] = RestitutionLoss(channels, num_classes)
                 self._box_pools[name] = ROIAlign(1, width / size, BOX_SAMPLES, aligned=True)
@@ -79,37 +78,34 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """As GeneralizedRCNN's; in training two more losses."""
-        try:
-            result = super().forward(batched_inputs)
-        finally:  # whatever happens, no graph stays behind on the modules
-            steps = {name: snr.take_step() for name, snr in self._snr.items()}
-        if self.training and len(self.snr_losses) > 0:
-            result.update(self._restitution(steps, [x["instances"] for x in batched_inputs]))
-        return result
+        if not self.training or len(self.snr_losses) == 0:
+            return super().forward(batched_inputs)
+        rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
+        terms: dict[str, RestitutionTerms] = {}
 
-    def _restitution(
-        self, steps: dict[str, Step | None], truth: list[Instances]
-    ) -> dict[str, Tensor]:
+        def observe(name: str, step: Step) -> None:
+            # ROIAlign rounds the boxes to the features' type: half would move them by pixels
+            features = at_least_float32(step.features)
+            pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
+            loss = self.snr_losses[_key(name)]
+            terms[name] = loss.boxes(step, pooled, rois[:, 0].long(), labels)
+
+        with observed(self._snr, observe):
+            losses = super().forward(batched_inputs)
+        for name in terms:
+            _log(name, terms[name])
+        restitution = sum(t.restitution for t in terms.values())
+        losses["loss_snr_restitution"] = self.snr_loss_weight * restitution
+        losses["loss_snr_probe"] = self.snr_probe_weight * sum(t.probe for t in terms.values())
+        return losses
+
+    def _ground_truth(self, truth: list[Instances]) -> tuple[Tensor, Tensor]:
+        """Boxes (P, 5) as ROIAlign takes them, the image's index first, and their classes (P,)."""
         boxes = torch.cat([x.gt_boxes.tensor for x in truth]).to(self.device)
         labels = torch.cat([x.gt_classes for x in truth]).to(self.device)
         counts = torch.tensor([len(x) for x in truth], device=self.device)
         image_index = torch.repeat_interleave(torch.arange(len(truth), device=self.device), counts)
-        rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)  # (P, 5)
-
-        terms = {}
-        for name, step in steps.items():
-            if step is None:
-                raise RuntimeError(f"{name} was not run in training mode; call model.train()")
-            # ROIAlign rounds the boxes to the features' type: half would move them by pixels
-            features = at_least_float32(step.features)
-            pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
-            terms[name] = self.snr_losses[_key(name)].boxes(step, pooled, image_index, labels)
-            _log(name, terms[name])
-        return {
-            "loss_snr_restitution": self.snr_loss_weight
-            * sum(t.restitution for t in terms.values()),
-            "loss_snr_probe": self.snr_probe_weight * sum(t.probe for t in terms.values()),
-        }
+        return torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1), labels
 
 
 def _key(name: str) -> str:

@@ -4,7 +4,7 @@ from snr_plugins.nn.affine import Affine, Coefficients
 from snr_plugins.nn.calibration import calibrate, untrained
 from snr_plugins.nn.insertion import insert_snr
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
-from snr_plugins.nn.snr import SNR, Step, find_snr
+from snr_plugins.nn.snr import SNR, Step, find_snr, observed
 
 __all__ = [
     "SNR",
@@ -16,5 +16,6 @@ __all__ = [
     "calibrate",
     "find_snr",
     "insert_snr",
+    "observed",
     "untrained",
 ]

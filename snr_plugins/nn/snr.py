@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,8 +16,8 @@ from snr_plugins.nn.gate import build_gate
 
 
 class Step(NamedTuple):
-    """What one training forward leaves for the restitution loss: the input (N, C, H, W) itself,
-    no copy of it, and the coefficients of the three features."""
+    """What a forward shows to the restitution loss: the input (N, C, H, W) itself, no copy of it,
+    and the coefficients of the three features."""
 
     features: Tensor
     coefficients: Coefficients
@@ -61,8 +64,7 @@ class SNR(nn.Module):
         self.gate = build_gate(gate, channels, reduction, gate_bias)
         self.eps = eps
         self.inplace = inplace
-        self.keep_step = False
-        self._step = None  # a Step; TorchScript cannot read that as an annotation
+        self.on_step = None  # a Callable[[Step], None], which TorchScript cannot read; see observed
 
     def forward(self, features: Tensor) -> Tensor:
         measured = measure(features)
@@ -72,22 +74,13 @@ class SNR(nn.Module):
         gate = gate.to(mean.dtype)  # autocast may have made it half
         enhanced = restored(norm, mean, gate)
         inplace = self.inplace
-        if not torch.jit.is_scripting():
-            if self.training and self.keep_step:
+        # an `if` of its own, so that TorchScript does not read what is inside
+        if not torch.jit.is_scripting():  # noqa: SIM102
+            if self.on_step is not None:
                 contaminated = restored(norm, mean, 1 - gate)
-                self._step = Step(features, Coefficients(mean, norm, enhanced, contaminated))
+                self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
                 inplace = False
-            elif self._step is not None:  # torch.export refuses an assignment, even of None
-                self._step = None
         return transform(measured, enhanced, inplace)
-
-    def take_step(self) -> Step | None:
-        """The last training forward's :class:`Step`, once; None if there was none.
-
-        Only kept while ``keep_step`` is set. Taking it lets go of the graph.
-        """
-        step, self._step = self._step, None
-        return step
 
     def extra_repr(self) -> str:
         return f"channels={self.norm.num_features}, eps={self.eps}"
@@ -96,3 +89,20 @@ class SNR(nn.Module):
 def find_snr(model: nn.Module) -> dict[str, SNR]:
     """Every SNR inside ``model`` by its dotted name, in registration order."""
     return {name: module for name, module in model.named_modules() if isinstance(module, SNR)}
+
+
+@contextlib.contextmanager
+def observed(modules: dict[str, SNR], observe: Callable[[str, Step], None]) -> Iterator[None]:
+    """Within this block each of ``modules`` calls ``observe(name, step)`` in its forward.
+
+    A loss built there, and not after the network, has its backward run next to the SNR's own:
+    autograd takes the latest operations first. Built later, its gradient for every stage's map
+    would be made first of all and stay alive until the backward came to that stage.
+    """
+    for name, snr in modules.items():
+        snr.on_step = partial(observe, name)
+    try:
+        yield
+    finally:  # whatever happens, no graph stays behind on the modules
+        for snr in modules.values():
+            snr.on_step = None

@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import RestitutionLoss, RestitutionTerms, find_snr
+from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr, observed
 
 
 class RestitutionSegmentor:
@@ -49,33 +49,29 @@ class RestitutionSegmentor:
         self.snr_losses = nn.ModuleDict()
         if snr_loss_weight > 0 or snr_probe_weight > 0:
             for name, snr in self._snr.items():
-                snr.keep_step = True
                 self.snr_losses[_key(name)] = RestitutionLoss(
                     snr.norm.num_features, self.num_classes
                 )
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """As the segmentor's own; two more losses."""
-        try:
-            losses = super().loss(inputs, data_samples)
-        finally:  # whatever happens, no graph stays behind on the modules
-            steps = {name: snr.take_step() for name, snr in self._snr.items()}
         if len(self.snr_losses) == 0:
-            return losses
-
+            return super().loss(inputs, data_samples)
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])  # (N, 1, H, W)
-        terms = {}
-        for name, step in steps.items():
-            if step is None:
-                raise RuntimeError(f"{name} was not run in training mode; call model.train()")
-            size = step.features.shape[2:]
+        terms: dict[str, RestitutionTerms] = {}
+
+        def observe(name: str, step: Step) -> None:
             # nearest: a label is a name, not a quantity
+            size = step.features.shape[2:]
             small = F.interpolate(labels.float(), size, mode="nearest").squeeze(1).long()
             terms[name] = self.snr_losses[_key(name)].pixels(step, small, self._ignore_index)
+
+        with observed(self._snr, observe):
+            losses = super().loss(inputs, data_samples)
+        for name in terms:
             _log(name, terms[name])
-        losses["loss_snr_restitution"] = self.snr_loss_weight * sum(
-            t.restitution for t in terms.values()
-        )
+        restitution = sum(t.restitution for t in terms.values())
+        losses["loss_snr_restitution"] = self.snr_loss_weight * restitution
         losses["loss_snr_probe"] = self.snr_probe_weight * sum(t.probe for t in terms.values())
         return losses
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR
 from snr_plugins.nn.gate import build_gate
+from tests.nn.watch import step_of
 
 CHANNELS = 16
 KINDS = ["residual", "bounded", "static", "closed"]
@@ -47,7 +48,6 @@ def expected_gate(kind, snr, pooled):
 @pytest.mark.parametrize("kind", KINDS)
 def test_gate_and_features_equal_the_formula(kind):
     snr = random_snr(kind).train()
-    snr.keep_step = True
     x = random_features(3, CHANNELS, 6, 7)
     normalised = F.instance_norm(x, weight=snr.norm.weight, bias=snr.norm.bias, eps=snr.eps)
     residual = x - normalised
@@ -56,7 +56,7 @@ def test_gate_and_features_equal_the_formula(kind):
     torch.testing.assert_close(gate, expected)
     a = expected[..., None, None]
     torch.testing.assert_close(snr(x), normalised + a * residual)
-    coefficients = snr.take_step().coefficients
+    coefficients = step_of(snr, x).coefficients
     centred = x - coefficients.mean[..., None, None]
     scale, centre = coefficients.contaminated
     contaminated = scale[..., None, None] * centred + centre[..., None, None]

@@ -3,24 +3,24 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from timing import peak_bytes
 from torch import nn
 
-from snr_plugins.nn import SNR, RestitutionLoss
+from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed
 from tests import textbook
-from tests.nn.saved import saved_maps
+from tests.nn.watch import saved_maps, step_of
 
 CHANNELS, CLASSES = 16, 5
 
 
 @pytest.fixture
 def stage():
-    """(snr, loss, x): an SNR in float64 with random parameters, after one training forward."""
+    """(snr, loss, x): an SNR and its loss in float64, with random parameters."""
     torch.manual_seed(0)
     snr, loss = SNR(CHANNELS, reduction=4).double(), RestitutionLoss(CHANNELS, CLASSES).double()
     with torch.no_grad():
         for parameter in [*snr.parameters(), *loss.parameters()]:
             parameter.add_(0.3 * torch.randn_like(parameter))
-    snr.keep_step = True
     x = torch.randn(3, CHANNELS, 6, 8, dtype=torch.float64, requires_grad=True)
     return snr, loss, x
 
@@ -40,8 +40,7 @@ def assert_same_loss_and_gradients(terms, restitution, probe, inputs):
 def test_pooled_equals_textbook(stage):
     snr, loss, x = stage
     labels = torch.tensor([0, 3, 4])
-    snr(x)
-    terms = loss.pooled(snr.take_step(), labels)
+    terms = loss.pooled(step_of(snr, x), labels)
     logits = [loss.probe(f.mean(dim=(2, 3))) for f in textbook.features(snr, x)]
     expected = textbook.ranking(*[textbook.entropy(z) for z in logits])
     inputs = [x, *snr.parameters(), *loss.parameters()]
@@ -52,8 +51,7 @@ def test_pixels_equal_textbook(stage):
     snr, loss, x = stage
     labels = torch.randint(0, CLASSES, (3, 6, 8))
     labels[:, :2] = 255
-    snr(x)
-    terms = loss.pixels(snr.take_step(), labels)
+    terms = loss.pixels(step_of(snr, x), labels)
     maps = textbook.features(snr, x)
     logits = [loss.probe(f.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for f in maps]
     # averaged over the map before the softplus
@@ -73,8 +71,7 @@ def test_boxes_equal_textbook(stage):
             [features[n, :, y0:y1, x0:x1].mean((1, 2)) for n, x0, y0, x1, y1 in boxes]
         )
 
-    snr(x)
-    terms = loss.boxes(snr.take_step(), crop(x), image_index, labels)
+    terms = loss.boxes(step_of(snr, x), crop(x), image_index, labels)
     logits = [loss.probe(crop(f)) for f in textbook.features(snr, x)]
     expected = textbook.ranking(*[textbook.entropy(z) for z in logits])
     inputs = [x, *snr.parameters(), *loss.parameters()]
@@ -83,14 +80,12 @@ def test_boxes_equal_textbook(stage):
 
 def test_no_box_and_no_labelled_pixel_give_zero_on_the_graph(stage):
     snr, loss, x = stage
-    snr(x)
     empty = torch.zeros(0, dtype=torch.long)
-    terms = loss.boxes(snr.take_step(), x.new_zeros(0, CHANNELS), empty, empty)
+    terms = loss.boxes(step_of(snr, x), x.new_zeros(0, CHANNELS), empty, empty)
     assert terms.restitution == 0 and terms.probe == 0
     (terms.restitution + terms.probe).backward()
     assert snr.gate.fc1.weight.grad is not None and loss.probe.weight.grad is not None
-    snr(x)
-    terms = loss.pixels(snr.take_step(), torch.full((3, 6, 8), 255))
+    terms = loss.pixels(step_of(snr, x), torch.full((3, 6, 8), 255))
     assert terms.probe == 0 and torch.isfinite(terms.restitution)
 
 
@@ -102,7 +97,6 @@ def test_entropy_ordering_emerges_in_training():
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.ReLU())
     snr, loss, head = SNR(32, reduction=4), RestitutionLoss(32, 4), nn.Linear(32, 4)
-    snr.keep_step = True
     modules = nn.ModuleList([encoder, snr, loss, head])
     optimizer = torch.optim.Adam(modules.parameters(), lr=5e-3)
     start = {name: p.detach().clone() for name, p in snr.named_parameters()}
@@ -116,8 +110,9 @@ def test_entropy_ordering_emerges_in_training():
 
     for _ in range(200):
         images, labels = batch()
-        logits = head(snr(encoder(images)).mean(dim=(2, 3)))
-        terms = loss.pooled(snr.take_step(), labels)
+        features = encoder(images)
+        terms = loss.pooled(step_of(snr, features), labels)
+        logits = head(snr(features).mean(dim=(2, 3)))
         total = F.cross_entropy(logits, labels) + terms.restitution + terms.probe
         optimizer.zero_grad()
         total.backward()
@@ -133,11 +128,42 @@ def test_pixel_loss_keeps_no_map_of_its_own(dtype):
     """Of the size of the feature, the backward needs the SNR's input and nothing else."""
     torch.manual_seed(0)
     snr, loss = SNR(64), RestitutionLoss(64, 2)
-    snr.keep_step = True
     x = torch.randn(2, 64, 24, 24).to(dtype).requires_grad_()
     with saved_maps(x.numel() // 2) as kept:
-        out = snr(x)
-        terms = loss.pixels(snr.take_step(), torch.zeros(2, 24, 24, dtype=torch.long))
+        terms = loss.pixels(step_of(snr, x), torch.zeros(2, 24, 24, dtype=torch.long))
     assert kept == {x.data_ptr()}
-    (out.float().mean() + terms.restitution + terms.probe).backward()
+    (terms.restitution + terms.probe).backward()
     assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("form", ["pixels", "boxes"])
+def test_no_map_is_alive_because_of_the_loss(form):
+    """The peak of a whole step, forward and backward, is that of the same step without the loss."""
+    channels, size = 256, 64
+    stages = [
+        nn.Sequential(nn.Conv2d(c, channels, 1), nn.ReLU(), SNR(channels))
+        for c in (3, channels, channels)
+    ]
+    network = nn.Sequential(*stages)
+    losses = {name: RestitutionLoss(channels, 2) for name in find_snr(network)}
+    x, labels = torch.randn(1, 3, size, size), torch.zeros(1, size, size, dtype=torch.long)
+    one_map = channels * size * size * 4  # bytes
+
+    def step(with_loss):
+        terms = []
+
+        def observe(name, step):
+            if form == "pixels":
+                terms.append(losses[name].pixels(step, labels))
+            else:
+                pooled, zero = step.features[:, :, 10:40, 10:40].mean((2, 3)), torch.zeros(1).long()
+                terms.append(losses[name].boxes(step, pooled, zero, zero))
+
+        with observed(find_snr(network) if with_loss else {}, observe):
+            out = network(x)
+        (out.mean() + sum(t.restitution + t.probe for t in terms)).backward()
+        network.zero_grad()
+
+    step(True), step(False)  # what torch allocates once
+    with_loss, without = (peak_bytes(lambda flag=flag: step(flag)) for flag in (True, False))
+    assert with_loss < without + one_map / 2

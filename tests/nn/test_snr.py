@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_snr
+from snr_plugins.nn import SNR, find_snr, observed
 from tests import textbook
+from tests.nn.watch import step_of
 
 
 def random_snr(channels=32, dtype=torch.float32, **options):
@@ -38,10 +39,8 @@ def test_equals_textbook(training, layout, dtype, tolerance):
 
 def test_all_three_features_equal_textbook():
     snr = random_snr(dtype=torch.float64).train()
-    snr.keep_step = True
     x = random_features(2, 32, 5, 7, dtype=torch.float64)
-    snr(x)
-    step = snr.take_step()
+    step = step_of(snr, x)
     centred = x - step.coefficients.mean[..., None, None]
     for affine, expected in zip(step.coefficients[1:], textbook.features(snr, x), strict=True):
         got = affine.scale[..., None, None] * centred + affine.centre[..., None, None]
@@ -149,17 +148,21 @@ def test_state_dict_names():
     }
 
 
-def test_step_is_kept_once_and_only_when_asked():
-    snr, x = random_snr().train(), random_features(1, 32, 3, 3)
+def test_is_observed_inside_the_block_alone():
+    snr, x = random_snr(), random_features(1, 32, 3, 3)
+    seen = []
+
+    def fails_after_the_forward():
+        with observed({"a": snr}, lambda *step: seen.append(step)):
+            snr(x)
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        fails_after_the_forward()
     snr(x)
-    assert snr.take_step() is None
-    snr.keep_step = True
-    snr(x)
-    assert snr.take_step().features is x  # the input itself, not a copy
-    assert snr.take_step() is None
-    snr(x)
-    snr.eval()(x)
-    assert snr.take_step() is None
+    ((name, step),) = seen
+    assert name == "a"
+    assert step.features is x  # the input itself, not a copy
 
 
 def test_scripts_and_traces():

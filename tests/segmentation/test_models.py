@@ -103,13 +103,11 @@ def test_trains_exports_and_evaluates(config, names, tmp_path):
         assert gradients[name].abs().sum() > 0, name
         torch.testing.assert_close(parameter.data, start[name] - 0.1 * gradients[name])
 
-    # in evaluation nothing is kept
     model.eval()
     inputs = images()
     with torch.no_grad():
         scores = model(inputs, mode="tensor")
         predicted = model.test_step(raw_batch())
-    assert all(snr.take_step() is None for snr in find_snr(model).values())
     assert predicted[0].pred_sem_seg.shape == (64, 64)
 
     # exported with MMEngine's own functions, into a fresh model

@@ -110,7 +110,6 @@ def test_zero_weights(weight, probe_weight, count):
     losses = model.loss(images(), samples())
     assert sum("snr" in name for name in losses) == count
     assert bool(len(model.snr_losses)) == bool(count)
-    assert all(snr.keep_step == bool(count) for snr in find_snr(model).values())
 
 
 def test_diagnostics_go_to_the_message_hub_not_into_the_loss():
@@ -126,11 +125,10 @@ def test_diagnostics_go_to_the_message_hub_not_into_the_loss():
 
 def test_a_failed_step_leaves_no_graph_behind():
     model = random_model(segmentor())
-    truth = samples()
-    del truth[1].gt_sem_seg
-    with pytest.raises(AttributeError, match="gt_sem_seg"):
-        model.loss(images(), truth)
-    assert all(snr.take_step() is None for snr in find_snr(model).values())
+    model.decode_head.forward = None
+    with pytest.raises(TypeError):
+        model.loss(images(), samples())
+    copy.deepcopy(model)
 
 
 def test_copies_after_a_training_step():
@@ -143,13 +141,6 @@ def test_copies_after_a_training_step():
     (losses["loss_snr_restitution"] + losses["loss_snr_probe"]).backward()
     assert all(p.grad is not None for snr in find_snr(copied).values() for p in snr.parameters())
     assert all(p.grad is None for p in model.parameters())
-
-
-def test_an_snr_that_was_not_run_in_training_is_named():
-    model = random_model(segmentor())
-    model.backbone.layer2.snr.eval()
-    with pytest.raises(RuntimeError, match=r"backbone\.layer2\.snr was not run in training mode"):
-        model.loss(images(), samples())
 
 
 @pytest.mark.parametrize("name", ["SNREncoderDecoder", "SNRCascadeEncoderDecoder"])

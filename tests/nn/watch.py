@@ -1,8 +1,19 @@
-"""What autograd keeps for the backward."""
+"""What a forward shows to the loss, and what autograd keeps of it."""
 
 import contextlib
 
 import torch
+
+from snr_plugins.nn import observed
+
+
+def step_of(snr, x):
+    """The Step that the loss sees when ``snr`` runs on ``x``."""
+    steps = []
+    with observed({"snr": snr}, lambda _, step: steps.append(step)):
+        snr(x)
+    (step,) = steps
+    return step
 
 
 @contextlib.contextmanager
