@@ -79,3 +79,56 @@ def write_cityscapes_tree(
             image.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((HEIGHT, WIDTH, 3), 128, np.uint8)).save(image)
     return root
+
+
+# Two frames of KITTI: the box of each object, floats as in the real files.
+KITTI = {
+    "000000": (
+        ("Car", (10.5, 12.25, 40.0, 30.75)),
+        ("Van", (50.0, 10.0, 80.0, 40.0)),
+        ("DontCare", (0.0, 5.0, 8.0, 9.0)),
+    ),
+    "000001": (("Pedestrian", (3.0, 4.0, 9.0, 20.0)),),
+}
+# Sim10k: VOC's boxes, counted from 1.
+SIM10K = {
+    "3384645": (("car", (1, 1, 96, 48)), ("person", (5, 6, 7, 20))),
+    "3384646": (("motorbike", (2, 2, 10, 10)),),
+}
+
+
+def write_kitti_tree(root: Path, objects: dict = KITTI) -> Path:
+    """KITTI's layout; the second frame is smaller, as some of the real ones are."""
+    (root / "training" / "image_2").mkdir(parents=True)
+    (root / "training" / "label_2").mkdir(parents=True)
+    for index, (stem, entries) in enumerate(objects.items()):
+        image = np.full((HEIGHT - index, WIDTH - index, 3), 128, np.uint8)
+        Image.fromarray(image).save(root / "training" / "image_2" / f"{stem}.png")
+        lines = []
+        for kind, box in entries:
+            # DontCare has no place in space: KITTI writes -1, -10 and -1000 there
+            rest = "-1 -1 -1 -1000 -1000 -1000 -10" if kind == "DontCare" else "1 1 1 2 2 20 0.1"
+            head = "-1 -1 -10" if kind == "DontCare" else "0.00 0 -1.57"
+            lines.append(f"{kind} {head} {' '.join(f'{value:.2f}' for value in box)} {rest}\n")
+        (root / "training" / "label_2" / f"{stem}.txt").write_text("".join(lines))
+    return root
+
+
+def write_sim10k_tree(root: Path, objects: dict = SIM10K) -> Path:
+    """Sim10k's layout, with the image sets that Detectron2's VOC loader asks for."""
+    for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (root / "VOC2012" / folder).mkdir(parents=True)
+    for stem, entries in objects.items():
+        image = Image.fromarray(np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
+        image.save(root / "VOC2012" / "JPEGImages" / f"{stem}.jpg")
+        text = "".join(
+            f"<object><name>{name}</name><bndbox><xmin>{left}</xmin><ymin>{top}</ymin>"
+            f"<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>"
+            for name, (left, top, right, bottom) in entries
+        )
+        size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+        path = root / "VOC2012" / "Annotations" / f"{stem}.xml"
+        path.write_text(f"<annotation>{size}{text}</annotation>")
+    names = "\n".join(objects) + "\n"
+    (root / "VOC2012" / "ImageSets" / "Main" / "trainval.txt").write_text(names)
+    return root

@@ -13,7 +13,6 @@ single instances cannot be told apart, holds c alone.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
@@ -21,14 +20,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID
+from snr_plugins.data.files import read_ids, read_png_size
+from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID, THING_CLASSES
 from snr_plugins.errors import InputError
 
 LABEL_SUFFIX = "_gtFine_instanceIds.png"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,13 @@ CONDITIONS = {
 BOX_CONVENTIONS = ("detectron2", "detectron")
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """One image of one condition and the label image that belongs to it."""
-
-    stem: str
-    condition: str
-    image: Path
-    label: Path
-
-
 def read_cityscapes(
     root: str | os.PathLike[str],
     split: str,
     conditions: Sequence[str] = ("clear",),
     box_convention: str = "detectron2",
     mend: str = "check the path, or unpack Cityscapes there",
+    classes: Sequence[str] = THING_CLASSES,
 ) -> list[dict]:
     """Read the boxes of one split, sorted by condition, city and frame.
 
@@ -95,12 +84,13 @@ def read_cityscapes(
         conditions: names of ``CONDITIONS``; with several, each frame appears once per condition.
         box_convention: one of ``BOX_CONVENTIONS``.
         mend: what the reader of the error should do when a folder is missing.
+        classes: which of ``THING_CLASSES`` to keep.
 
     Returns:
         One dict per image: ``file_name``; ``image_id``, the frame's stem, followed by the
         condition where several were asked for, so that it stays unique; ``height`` and ``width``
         in pixels; ``annotations``, a list of dicts with ``category_id`` (index into
-        ``THING_CLASSES``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area`` (pixels of the mask) and
+        ``classes``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area`` (pixels of the mask) and
         ``iscrowd`` (0 or 1).
 
     Raises:
@@ -109,45 +99,29 @@ def read_cityscapes(
     """
     _check_name("condition", conditions, CONDITIONS)
     _check_name("box convention", [box_convention], BOX_CONVENTIONS)
+    _check_name("class", classes, THING_CLASSES)
     root = Path(root)
-    frames = [frame for name in conditions for frame in _list_frames(root, split, name, mend)]
+    frames = [
+        (name, frame) for name in conditions for frame in _list_frames(root, split, name, mend)
+    ]
 
     # Decoding and NumPy release the interpreter lock: threads measured as fast as processes here,
     # and they are safe after CUDA has started. All conditions of a frame share one label image.
-    labels = sorted({frame.label for frame in frames})
+    labels = sorted({frame.label for _, frame in frames})
     with ThreadPool(min(len(labels), os.cpu_count() or 1)) as pool:
-        read = pool.map(lambda path: _read_label(path, box_convention), labels)
-        sizes = pool.map(lambda frame: read_png_size(frame.image), frames)
+        read = pool.map(lambda path: _read_label(path, box_convention, classes), labels)
+        sizes = pool.map(lambda named: read_png_size(named[1].image), frames)
     label_of = dict(zip(labels, read, strict=True))
+    # Several conditions have one stem each: the name of the condition keeps image ids unique.
     return [
-        _record(frame, size, *label_of[frame.label], single=len(conditions) == 1)
-        for frame, size in zip(frames, sizes, strict=True)
+        _record(
+            frame,
+            frame.stem if len(conditions) == 1 else f"{frame.stem}_{name}",
+            size,
+            *label_of[frame.label],
+        )
+        for (name, frame), size in zip(frames, sizes, strict=True)
     ]
-
-
-def read_png_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels of a PNG, from its header, without decoding it.
-
-    Also looks for the chunk that ends every PNG, since a file cut short by a broken download or a
-    full disk lacks it.
-
-    Raises:
-        InputError: the file cannot be read, is no PNG, or does not end as one.
-    """
-    try:
-        with open(path, "rb") as file:
-            head = file.read(24)
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - len(PNG_END)))
-            tail = file.read()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check the file.") from error
-    if len(head) < 24 or not head.startswith(PNG_SIGNATURE):
-        raise InputError(f"{path} is not a PNG image: copy or download it again.")
-    if tail != PNG_END:
-        raise InputError(f"{path} is cut short or damaged: copy or download it again.")
-    width, height = struct.unpack(">II", head[16:24])
-    return height, width
 
 
 def boxes_of_instances(instance_ids: np.ndarray, box_convention: str) -> list[dict]:
@@ -188,45 +162,36 @@ def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) ->
             raise InputError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
 
 
-def _list_frames(root: Path, split: str, name: str, mend: str) -> list[_Frame]:
+def _list_frames(root: Path, split: str, name: str, mend: str) -> list[Frame]:
     condition = CONDITIONS[name]
-    image_dir = root / condition.folder / split
-    label_dir = root / "gtFine" / split
-    for folder in (image_dir, label_dir):
-        if not folder.is_dir():
-            raise InputError(f"The folder {folder} does not exist: {mend}.")
-    frames = []
-    for image in sorted(image_dir.glob(f"*/*{condition.suffix}")):
-        stem = image.name.removesuffix(condition.suffix)
-        label = label_dir / image.parent.name / f"{stem}{LABEL_SUFFIX}"
-        if not label.is_file():
-            raise InputError(
-                f"{image} has no label image {label}: add the label or remove the image."
-            )
-        frames.append(_Frame(stem, name, image, label))
-    if not frames:
-        raise InputError(f"No file <city>/*{condition.suffix} lies in {image_dir}: {mend}.")
-    return frames
+    return list_frames(
+        root / condition.folder / split,
+        condition.suffix,
+        root / "gtFine" / split,
+        LABEL_SUFFIX,
+        nested=True,
+        mend=mend,
+    )
 
 
-def _read_label(path: Path, box_convention: str) -> tuple[tuple[int, int], list[dict]]:
-    read_png_size(path)
-    try:
-        with Image.open(path) as image:
-            instance_ids = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
-    if instance_ids.ndim != 2:
-        raise InputError(f"{path} has colour channels: a label image holds one id per pixel.")
-    return instance_ids.shape, boxes_of_instances(instance_ids, box_convention)
+def _read_label(
+    path: Path, box_convention: str, classes: Sequence[str]
+) -> tuple[tuple[int, int], list[dict]]:
+    instance_ids = read_ids(path)
+    annotations = []
+    for annotation in boxes_of_instances(instance_ids, box_convention):
+        name = THING_CLASSES[annotation["category_id"]]
+        if name in classes:
+            annotations.append({**annotation, "category_id": classes.index(name)})
+    return instance_ids.shape, annotations
 
 
 def _record(
-    frame: _Frame,
+    frame: Frame,
+    image_id: str,
     size: tuple[int, int],
     label_size: tuple[int, int],
     annotations: list[dict],
-    single: bool,
 ) -> dict:
     if size != label_size:
         raise InputError(
@@ -235,7 +200,7 @@ def _record(
         )
     return {
         "file_name": str(frame.image),
-        "image_id": frame.stem if single else f"{frame.stem}_{frame.condition}",
+        "image_id": image_id,
         "height": size[0],
         "width": size[1],
         # A copy each, since conditions of one frame share the label that was read.

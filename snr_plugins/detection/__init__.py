@@ -6,7 +6,11 @@ from snr_plugins.detection.backbone import (
     build_snr_resnet_fpn_backbone,
 )
 from snr_plugins.detection.config import add_snr_config
-from snr_plugins.detection.datasets import register_coco_folder, register_datasets
+from snr_plugins.detection.datasets import (
+    register_coco_folder,
+    register_datasets,
+    register_image_folder,
+)
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
 
@@ -19,6 +23,7 @@ __all__ = [
     "coco_evaluator",
     "register_coco_folder",
     "register_datasets",
+    "register_image_folder",
 ]
 
 register_datasets()

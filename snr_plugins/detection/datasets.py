@@ -3,13 +3,14 @@
 Everything is looked for below the folder that the environment variable DETECTRON2_DATASETS names,
 and only when a dataset is loaded. A dataset's metadata holds what a result needs to state beside
 its scores: ``folder`` (below the root), ``conditions``, ``betas``, ``box_convention`` and
-``thing_classes``; `describe_dataset` gathers them.
+``thing_classes``; `snr_plugins.detection.catalogue.describe_dataset` gathers them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
@@ -17,11 +18,16 @@ from detectron2.structures import BoxMode
 
 from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
 from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.folder import read_image_folder
+from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.data.sim10k import read_sim10k
+from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
 
 SPLITS = ("train", "val")
 FOG = tuple(name for name, condition in CONDITIONS.items() if condition.beta is not None)
+CAR = ("car",)
 CAMVID_SPLITS = ("day_train", "day_val", "dusk_val")
 CAMVID_CLASSES = ("car", "pedestrian", "bicyclist")
 
@@ -31,34 +37,43 @@ MAKE_SYNTHETIC_CITY = (
 )
 
 
-def datasets_root() -> str:
-    """The folder that all registered folders are relative to; Detectron2's default is the same."""
-    return os.path.expanduser(os.environ.get("DETECTRON2_DATASETS", "datasets"))
-
-
 def register_datasets(root: str | None = None) -> None:
     """Register every dataset that the project's configs name. Reads no file.
 
     - ``synthetic_city_{condition}_{split}`` in ``synthetic_city``, for each name of ``CONDITIONS``
     - ``cityscapes_boxes_{split}``, ``foggy_cityscapes_beta_{beta}_{split}`` and, with all three
       densities, ``foggy_cityscapes_all_{split}`` in ``cityscapes``
+    - ``cityscapes_car_{split}``, cars alone
+    - each name of Cityscapes once more, followed by ``_detectron``, in the other box convention
+      (see `snr_plugins.data.cityscapes.read_cityscapes`)
+    - ``kitti_car_train`` in ``kitti``, ``sim10k_car_train`` in ``sim10k``
     - ``camvid_{day_train,day_val,dusk_val}`` in ``camvid``
 
     Calling it again does nothing, unless with another root, which then replaces the earlier one.
 
     Args:
-        root: the folder that holds the three folders. None means the environment variable
+        root: the folder that holds these folders. None means the environment variable
             DETECTRON2_DATASETS, read each time that a dataset is loaded.
     """
     for split in SPLITS:
         for condition in CONDITIONS:
             name = f"synthetic_city_{condition}_{split}"
-            _register_below(root, name, "synthetic_city", split, (condition,), MAKE_SYNTHETIC_CITY)
-        _register_below(root, f"cityscapes_boxes_{split}", "cityscapes", split, ("clear",))
-        for fog in FOG:
-            name = f"foggy_cityscapes_{fog.removeprefix('foggy_')}_{split}"
-            _register_below(root, name, "cityscapes", split, (fog,))
-        _register_below(root, f"foggy_cityscapes_all_{split}", "cityscapes", split, FOG)
+            _register_cityscapes(
+                root, name, split, (condition,), "synthetic_city", make=MAKE_SYNTHETIC_CITY
+            )
+        for suffix, convention in (("", "detectron2"), ("_detectron", "detectron")):
+            register = partial(_register_cityscapes, root, split=split, convention=convention)
+            end = f"{split}{suffix}"
+            register(f"cityscapes_boxes_{end}", conditions=("clear",))
+            register(f"cityscapes_car_{end}", conditions=("clear",), classes=CAR)
+            for fog in FOG:
+                beta = fog.removeprefix("foggy_")
+                register(f"foggy_cityscapes_{beta}_{end}", conditions=(fog,))
+            register(f"foggy_cityscapes_all_{end}", conditions=FOG)
+    _register_below(
+        root, "kitti_car_train", "kitti", read_kitti, box_convention="kitti, DontCare as crowd"
+    )
+    _register_below(root, "sim10k_car_train", "sim10k", read_sim10k, box_convention="voc")
     for split in CAMVID_SPLITS:
         _register_camvid(root, split)
 
@@ -69,6 +84,7 @@ def register_cityscapes_folder(
     split: str,
     conditions: Sequence[str] = ("clear",),
     box_convention: str = "detectron2",
+    classes: Sequence[str] = THING_CLASSES,
 ) -> None:
     """Register any folder in Cityscapes' layout under a name of your own.
 
@@ -78,11 +94,15 @@ def register_cityscapes_folder(
         split: folder below ``gtFine``.
         conditions: names of ``snr_plugins.data.cityscapes.CONDITIONS``.
         box_convention: see `snr_plugins.data.cityscapes.read_cityscapes`.
+        classes: which of the eight classes to keep.
     """
     DatasetCatalog.register(
-        name, lambda: _load_cityscapes(folder, split, conditions, box_convention)
+        name,
+        lambda: _in_pixels(
+            read_cityscapes(folder, split, conditions, box_convention, classes=classes)
+        ),
     )
-    _set_cityscapes_metadata(name, os.path.abspath(folder), conditions, box_convention)
+    _describe(name, os.path.abspath(folder), box_convention, conditions, classes)
 
 
 def register_coco_folder(
@@ -100,85 +120,57 @@ def register_coco_folder(
         classes: names that the file's categories must have, ordered by id; None takes any.
     """
     DatasetCatalog.register(name, lambda: _load_coco(name, json_file, image_root, classes))
-    metadata = MetadataCatalog.get(name)
-    metadata.set(json_file=json_file, image_root=image_root, evaluator_type="coco")
-    metadata.set(folder=os.path.abspath(image_root), conditions=(), betas=(), box_convention="coco")
+    MetadataCatalog.get(name).set(json_file=json_file, image_root=image_root)
+    _describe(name, os.path.abspath(image_root), "coco", (), None)
 
 
-def describe_dataset(name: str) -> dict:
-    """What a result on this dataset must state: folder, weather, fog, box convention, classes."""
-    classes = class_names(name)
-    metadata = MetadataCatalog.get(name)
-    return {
-        "name": name,
-        "folder": os.path.join(metadata.get("root") or datasets_root(), metadata.get("folder", "")),
-        "conditions": list(metadata.get("conditions", ())),
-        "betas": list(metadata.get("betas", ())),
-        "box_convention": metadata.get("box_convention", "unknown"),
-        "thing_classes": classes,
-    }
-
-
-def class_names(name: str) -> list[str]:
-    """Class names of a registered dataset; a COCO file that lists its own is loaded for them.
-
-    Raises:
-        InputError: no dataset has this name, or its file is at fault.
-    """
-    if name not in DatasetCatalog.list():
-        raise InputError(
-            f"DATASETS names {name!r}, which is not registered: correct the name, or register it "
-            "with snr_plugins.detection.datasets.register_coco_folder."
-        )
-    if not MetadataCatalog.get(name).get("thing_classes"):
-        DatasetCatalog.get(name)
-    return list(MetadataCatalog.get(name).get("thing_classes", ()))
-
-
-def check_class_count(num_classes: int, dataset_names: Sequence[str]) -> None:
-    """Make sure that the model and all datasets, training and test, agree on the classes.
+def register_image_folder(name: str, folder: str, classes: Sequence[str] = THING_CLASSES) -> None:
+    """Register any folder of images, without labels, as a target domain to adapt to.
 
     Args:
-        num_classes: the config's MODEL.ROI_HEADS.NUM_CLASSES.
-        dataset_names: everything in DATASETS.TRAIN and DATASETS.TEST.
-
-    Raises:
-        InputError: an unknown name; class lists that differ between datasets; a different count.
+        name: the name of the dataset.
+        folder: its images, in folders below it too.
+        classes: the source's, since all datasets of a config must have the same.
     """
-    classes = {name: class_names(name) for name in dataset_names}
-    described = "; ".join(
-        f"{name} has {len(names)} ({', '.join(names)})" for name, names in classes.items()
-    )
-    if len({tuple(names) for names in classes.values()}) > 1:
-        raise InputError(
-            f"The datasets in DATASETS.TRAIN and DATASETS.TEST must have the same classes in the "
-            f"same order, and MODEL.ROI_HEADS.NUM_CLASSES must count them, but {described}."
-        )
-    if any(len(names) != num_classes for names in classes.values()):
-        raise InputError(
-            f"MODEL.ROI_HEADS.NUM_CLASSES is {num_classes} but {described}: set "
-            "MODEL.ROI_HEADS.NUM_CLASSES to the datasets' count."
-        )
+    DatasetCatalog.register(name, lambda: read_image_folder(folder))
+    _describe(name, os.path.abspath(folder), "unlabelled", (), classes)
+
+
+def _register_cityscapes(
+    root: str | None,
+    name: str,
+    split: str,
+    conditions: Sequence[str],
+    folder: str = "cityscapes",
+    convention: str = "detectron2",
+    classes: Sequence[str] = THING_CLASSES,
+    make: str | None = None,
+) -> None:
+    def read(path: str, mend: str) -> list[dict]:
+        return read_cityscapes(path, split, conditions, convention, mend, classes)
+
+    _register_below(root, name, folder, read, convention, conditions, classes, make)
 
 
 def _register_below(
     root: str | None,
     name: str,
     folder: str,
-    split: str,
-    conditions: Sequence[str],
-    make_command: str | None = None,
+    read: Callable[..., list[dict]],
+    box_convention: str,
+    conditions: Sequence[str] = ("clear",),
+    classes: Sequence[str] = CAR,
+    make: str | None = None,
 ) -> None:
     def load() -> list[dict]:
         base = root or datasets_root()
         mend = f"set DETECTRON2_DATASETS (the root, now {base}) to the folder that holds {folder}"
-        if make_command:
-            mend += f", or make it with `{make_command}`"
-        path = os.path.join(base, folder)
-        return _load_cityscapes(path, split, conditions, "detectron2", mend=mend)
+        if make:
+            mend += f", or make it with `{make}`"
+        return _in_pixels(read(os.path.join(base, folder), mend=mend))
 
     if _register(root, name, load):
-        _set_cityscapes_metadata(name, folder, conditions, "detectron2")
+        _describe(name, folder, box_convention, conditions, classes)
 
 
 def _register_camvid(root: str | None, split: str) -> None:
@@ -195,14 +187,7 @@ def _register_camvid(root: str | None, split: str) -> None:
         return _load_coco(name, json_file, image_root, CAMVID_CLASSES)
 
     if _register(root, name, load):
-        MetadataCatalog.get(name).set(
-            thing_classes=list(CAMVID_CLASSES),
-            evaluator_type="coco",
-            folder=f"camvid/{split}",
-            conditions=(split.split("_")[0],),
-            betas=(),
-            box_convention="coco",
-        )
+        _describe(name, f"camvid/{split}", "coco", (split.split("_")[0],), CAMVID_CLASSES)
 
 
 def _register(root: str | None, name: str, load: Callable[[], list[dict]]) -> bool:
@@ -218,22 +203,26 @@ def _register(root: str | None, name: str, load: Callable[[], list[dict]]) -> bo
     return True
 
 
-def _set_cityscapes_metadata(
-    name: str, folder: str, conditions: Sequence[str], box_convention: str
+def _describe(
+    name: str,
+    folder: str,
+    box_convention: str,
+    conditions: Sequence[str],
+    classes: Sequence[str] | None,
 ) -> None:
-    betas = tuple(CONDITIONS[condition].beta for condition in conditions)
+    betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     MetadataCatalog.get(name).set(
-        thing_classes=list(THING_CLASSES),
         evaluator_type="coco",
         folder=folder,
         conditions=tuple(conditions),
         betas=tuple(beta for beta in betas if beta is not None),
         box_convention=box_convention,
+        # a COCO file tells its own classes when it is loaded
+        **({} if classes is None else {"thing_classes": list(classes)}),
     )
 
 
-def _load_cityscapes(*arguments, **keywords) -> list[dict]:
-    records = read_cityscapes(*arguments, **keywords)
+def _in_pixels(records: list[dict]) -> list[dict]:
     for record in records:
         for annotation in record["annotations"]:
             annotation["bbox_mode"] = BoxMode.XYXY_ABS

@@ -15,9 +15,9 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from torch import nn
 
+from snr_plugins.detection.catalogue import check_class_count
 from snr_plugins.detection.checkpoint import report_coverage
 from snr_plugins.detection.config import add_snr_config
-from snr_plugins.detection.datasets import check_class_count
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
 from snr_plugins.errors import InputError

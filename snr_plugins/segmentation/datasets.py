@@ -6,6 +6,7 @@ table that `snr_plugins.segmentation.transforms.LoadLabelIds` maps its label ima
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import mmengine.fileio as fileio
@@ -14,17 +15,16 @@ from mmseg.datasets import BaseSegDataset, CityscapesDataset
 
 from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.data.label_ids import CAMVID_CLASSES, CAMVID_PALETTE
+from snr_plugins.data.layouts import CITIES, CITYSCAPES_IN, LAYOUTS, Layout
 from snr_plugins.errors import InputError
-
-CITIES = ("Rio", "Rome", "Taipei", "Tokyo")
 
 
 class _StreetDataset(BaseSegDataset):
     """What the datasets below share.
 
     Args:
-        images: folder of the images, below ``data_root``.
-        labels: folder of the label images, below ``data_root``.
+        layout: where images and labels lie below ``data_root``.
+        split: one of the layout's, or any other folder name.
         domain: the name under which the frames are scored.
         labelled: False leaves the label images alone, for a domain that is used without them.
         mend: what the reader of the error should do when the images are missing.
@@ -35,27 +35,43 @@ class _StreetDataset(BaseSegDataset):
             none, or an image has no label.
     """
 
-    label_ids: str
-
     def __init__(
-        self, images: str, labels: str, domain: str, labelled: bool, mend: str, **options
+        self,
+        layout: Layout,
+        split: str,
+        domain: str,
+        labelled: bool,
+        mend: str,
+        **options,
     ) -> None:
+        self.layout = layout
         self.domain = domain
         self.mend = mend
-        prefix = {"img_path": images, **({"seg_map_path": labels} if labelled else {})}
-        super().__init__(data_prefix=prefix, **options)
+        prefix = {"img_path": layout.image_folder(split)}
+        if labelled:
+            prefix["seg_map_path"] = layout.labels_of(split)
+        super().__init__(
+            data_prefix=prefix,
+            img_suffix=layout.variants[0].suffix,
+            seg_map_suffix=layout.label_suffix,
+            **options,
+        )
 
     def load_data_list(self) -> list[dict]:
         """MMSegmentation's list of frames, checked, with ``domain`` and ``label_ids``."""
         folder = self.data_prefix["img_path"]
         if not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f"The folder {folder} does not exist: {self.mend}.")
-        frames = super().load_data_list()
+        frames = [
+            frame
+            for frame in super().load_data_list()
+            if Path(frame["img_path"]).stem not in self.layout.left_out
+        ]
         if not frames:
             raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.mend}.")
         self._check_labels(frames)
         for frame in frames:
-            frame.update(domain=self.domain, label_ids=self.label_ids)
+            frame.update(domain=self.domain, label_ids=self.layout.table)
         return frames
 
     def _check_labels(self, frames: list[dict]) -> None:
@@ -87,7 +103,6 @@ class SNRCityscapesDataset(_StreetDataset):
     """
 
     METAINFO = CityscapesDataset.METAINFO
-    label_ids = "cityscapes"
 
     def __init__(
         self,
@@ -101,15 +116,14 @@ class SNRCityscapesDataset(_StreetDataset):
             raise InputError(
                 f"Unknown condition {condition!r}: choose from {', '.join(CONDITIONS)}."
             )
-        layout = CONDITIONS[condition]
+        layout = CITYSCAPES_IN[condition]
+        suffix = layout.variants[0].suffix
         super().__init__(
-            images=f"{layout.folder}/{split}",
-            labels=f"gtFine/{split}",
-            img_suffix=layout.suffix,
-            seg_map_suffix="_gtFine_labelIds.png",
+            layout,
+            split,
             domain=domain or condition,
             labelled=labelled,
-            mend=f"data_root must hold {layout.folder}/{split}/<city>/*{layout.suffix} and "
+            mend=f"data_root must hold {layout.image_folder(split)}/<city>/*{suffix} and "
             f"gtFine/{split}/<city>/*_gtFine_labelIds.png, from Cityscapes or from "
             "`python tools/make_synthetic_city.py --out DATA_ROOT`",
             **options,
@@ -130,23 +144,16 @@ class GTA5Dataset(_StreetDataset):
     """
 
     METAINFO = CityscapesDataset.METAINFO
-    label_ids = "gta5"
 
     def __init__(self, domain: str = "gta5", labelled: bool = True, **options) -> None:
         super().__init__(
-            images="images",
-            labels="labels",
-            img_suffix=".png",
+            LAYOUTS["gta5"],
+            "train",
             domain=domain,
             labelled=labelled,
             mend="data_root must hold images/*.png and labels/*.png, as in GTA5's archives",
             **options,
         )
-
-    def load_data_list(self) -> list[dict]:
-        """All frames but the two that do not fit."""
-        frames = super().load_data_list()
-        return [f for f in frames if not f["img_path"].endswith(("15188.png", "17705.png"))]
 
 
 @DATASETS.register_module()
@@ -163,13 +170,11 @@ class SYNTHIADataset(_StreetDataset):
     """
 
     METAINFO = CityscapesDataset.METAINFO
-    label_ids = "synthia"
 
     def __init__(self, domain: str = "synthia", labelled: bool = True, **options) -> None:
         super().__init__(
-            images="RGB",
-            labels="GT/LABELS",
-            img_suffix=".png",
+            LAYOUTS["synthia"],
+            "train",
             domain=domain,
             labelled=labelled,
             mend="data_root must hold RGB/*.png and GT/LABELS/*.png, as in the archive of "
@@ -194,16 +199,13 @@ class CrossCityDataset(_StreetDataset):
     """
 
     METAINFO = CityscapesDataset.METAINFO
-    label_ids = "cross_city"
 
     def __init__(self, city: str, split: str = "Test", domain: str = "", **options) -> None:
         if city not in CITIES:
             raise InputError(f"Unknown city {city!r}: choose from {', '.join(CITIES)}.")
         super().__init__(
-            images=f"{city}/Images/{split}",
-            labels=f"{city}/Labels/{split}",
-            img_suffix=".png",
-            seg_map_suffix="_eval.png",
+            LAYOUTS["cross_city"],
+            f"{city}/{split}",
             domain=domain or city,
             labelled=split == "Test",
             mend=f"data_root must hold {city}/Images/{split}/*.png and, for the split Test, "
@@ -227,13 +229,11 @@ class CamVidDataset(_StreetDataset):
         "classes": CAMVID_CLASSES,
         "palette": [list(colour) for colour in CAMVID_PALETTE],
     }
-    label_ids = "camvid"
 
     def __init__(self, split: str, domain: str = "", labelled: bool = True, **options) -> None:
         super().__init__(
-            images=f"{split}/images",
-            labels=f"{split}/labels",
-            img_suffix=".jpg",
+            LAYOUTS["camvid"],
+            split,
             domain=domain or split,
             labelled=labelled,
             mend=f"data_root must hold {split}/images/*.jpg and {split}/labels/*.png",

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
-import cv2
 import mmengine.fileio as fileio
 import numpy as np
 from mmengine.registry import TRANSFORMS
 from mmseg.datasets.transforms import LoadAnnotations
-from PIL import Image
 
-from snr_plugins.data.cityscapes import PNG_END, PNG_SIGNATURE
+from snr_plugins.data.files import decode_ids
 from snr_plugins.data.label_ids import IN_RED_CHANNEL, UNKNOWN, lookup_table
 from snr_plugins.errors import InputError
-
-ONE_ID_PER_PIXEL = ("L", "P", "I;16", "I")  # Pillow's modes; P by index, whatever the palette
 
 
 @TRANSFORMS.register_module()
@@ -49,7 +43,11 @@ class LoadLabelIds(LoadAnnotations):
         path, ids = results["seg_map_path"], self._table_name(results)
         if ids not in self.tables:
             self.tables[ids] = lookup_table(ids)
-        raw_ids = read_label_image(path, ids in IN_RED_CHANNEL, self.backend_args)
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except OSError as error:
+            raise InputError(f"The label image {path} cannot be read: {error.strerror}.") from error
+        raw_ids = decode_ids(content, path, ids in IN_RED_CHANNEL)
         _check_size(raw_ids, results)
         train_ids = self.tables[ids][raw_ids]
         unknown = train_ids == UNKNOWN
@@ -78,52 +76,6 @@ class LoadLabelIds(LoadAnnotations):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ids={self.ids!r}, backend_args={self.backend_args})"
-
-
-def read_label_image(path: str, in_red_channel: bool, backend_args: dict | None) -> np.ndarray:
-    """The ids in a PNG, as they are: (H, W), an integer type of at least 8 bits.
-
-    Args:
-        path: 8 or 16 bit grey or palette PNG; or 16 bit colour, if ``in_red_channel``.
-        in_red_channel: whether the ids are in the red channel of a colour image.
-        backend_args: where files are read from, as in MMEngine.
-
-    Raises:
-        InputError: the file is missing, cut short, damaged or another kind of image.
-    """
-    try:
-        content = fileio.get(path, backend_args=backend_args)
-    except OSError as error:
-        raise InputError(f"The label image {path} cannot be read: {error.strerror}.") from error
-    # OpenCV decodes a file that was cut short without complaint.
-    if not (content.startswith(PNG_SIGNATURE) and content.endswith(PNG_END)):
-        raise InputError(f"{path} is no PNG image or is cut short: copy or download it again.")
-    if in_red_channel:
-        return _read_red_channel(path, content)
-    try:
-        with Image.open(BytesIO(content)) as image:
-            mode, ids = image.mode, np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
-    if mode not in ONE_ID_PER_PIXEL:
-        raise InputError(
-            f"{path} is an image of mode {mode}, not of one id per pixel (grey or palette): use "
-            "the label image of ids, not its coloured copy."
-        )
-    return ids
-
-
-def _read_red_channel(path: str, content: bytes) -> np.ndarray:
-    # Pillow cuts 16 bit colour down to 8 bits, which leaves nothing of small ids.
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise InputError(f"{path} is damaged: copy or download it again.")
-    if image.ndim != 3:
-        raise InputError(
-            f"{path} has no colour channels, but the ids should be in its red one: use the label "
-            "image that the dataset came with."
-        )
-    return image[:, :, 2]  # blue, green, red
 
 
 def _check_size(ids: np.ndarray, results: dict) -> None:

@@ -15,15 +15,22 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 
 from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.detection.catalogue import check_class_count, describe_dataset
 from snr_plugins.detection.datasets import (
-    check_class_count,
-    describe_dataset,
     register_cityscapes_folder,
     register_coco_folder,
     register_datasets,
+    register_image_folder,
 )
 from snr_plugins.errors import InputError
-from tests.trees import AACHEN_INSTANCES, IMAGE_NAMES, PAINTED, write_cityscapes_tree
+from tests.trees import (
+    AACHEN_INSTANCES,
+    IMAGE_NAMES,
+    PAINTED,
+    write_cityscapes_tree,
+    write_kitti_tree,
+    write_sim10k_tree,
+)
 
 CAMVID = Path(__file__).parents[3] / "shared" / "data" / "camvid"
 NAME = "test_folder"
@@ -252,3 +259,62 @@ def test_different_class_lists_are_refused_even_where_one_count_fits():
 def test_unknown_dataset_is_named():
     with pytest.raises(InputError, match="'synthetic_city_snow_val', which is not registered"):
         check_class_count(8, ["synthetic_city_snow_val"])
+
+
+def test_cars_alone(tmp_path):
+    write_cityscapes_tree(tmp_path / "cityscapes")
+    records = DatasetCatalog.get("cityscapes_car_val")
+    cars = [a for a in records[0]["annotations"] if not a["iscrowd"]]
+    # Painted by hand in aachen_000000_000019: two cars, and one group of cars.
+    assert [a["bbox"] for a in cars] == [[20, 20, 29, 34], [30, 15, 49, 34]]
+    assert [a["category_id"] for a in records[0]["annotations"]] == [0, 0, 0]
+    assert describe_dataset("cityscapes_car_val")["thing_classes"] == ["car"]
+
+
+@pytest.mark.parametrize("name", ["cityscapes_boxes_val", "foggy_cityscapes_all_val"])
+def test_each_name_of_cityscapes_has_its_other_convention(tmp_path, name):
+    write_cityscapes_tree(tmp_path / "cityscapes", "val", tuple(IMAGE_NAMES))
+    ours = DatasetCatalog.get(name)
+    other = DatasetCatalog.get(f"{name}_detectron")
+    assert describe_dataset(f"{name}_detectron")["box_convention"] == "detectron"
+    assert describe_dataset(name)["betas"] == describe_dataset(f"{name}_detectron")["betas"]
+    for record, wider in zip(ours, other, strict=True):
+        singles = [a["bbox"] for a in record["annotations"] if not a["iscrowd"]]
+        boxes = [
+            [x0, y0, x1 - 1, y1 - 1] for x0, y0, x1, y1 in (a["bbox"] for a in wider["annotations"])
+        ]
+        assert boxes == singles
+
+
+def test_kitti_and_sim10k_are_found_below_the_root(tmp_path):
+    write_kitti_tree(tmp_path / "kitti")
+    write_sim10k_tree(tmp_path / "sim10k")
+    for name, boxes in (
+        ("kitti_car_train", [10.5, 12.25, 40, 30.75]),
+        ("sim10k_car_train", [0, 0, 96, 48]),
+    ):
+        annotation = DatasetCatalog.get(name)[0]["annotations"][0]
+        assert annotation["bbox"] == boxes
+        assert annotation["bbox_mode"] == BoxMode.XYXY_ABS
+        assert describe_dataset(name)["thing_classes"] == ["car"]
+        assert describe_dataset(name)["folder"] == str(tmp_path / name.split("_")[0])
+
+
+@pytest.mark.parametrize("name", ["kitti_car_train", "sim10k_car_train"])
+def test_a_missing_dataset_names_the_root(tmp_path, name):
+    with pytest.raises(InputError, match=rf"DETECTRON2_DATASETS \(the root, now {tmp_path}\)"):
+        DatasetCatalog.get(name)
+
+
+def test_a_folder_of_images_is_a_dataset_without_boxes(tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg")
+    register_image_folder(NAME, str(tmp_path), ["car"])
+    (record,) = DatasetCatalog.get(NAME)
+    assert (record["height"], record["width"], record["annotations"]) == (30, 40, [])
+    check_class_count(1, [NAME, "kitti_car_train"])
+    assert describe_dataset(NAME)["box_convention"] == "unlabelled"
+
+
+def test_registering_reads_nothing(tmp_path):
+    register_datasets(str(tmp_path / "nowhere"))
+    assert {"kitti_car_train", "foggy_cityscapes_all_train_detectron"} <= set(DatasetCatalog.list())

@@ -1,64 +1,15 @@
-"""Files that are whole or absent, and their content in Cityscapes' conventions."""
+"""What the files of the city hold, in Cityscapes' conventions."""
 
 from __future__ import annotations
-
-import json
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from snr_plugins.data.city.camera import Camera
 from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.cityscapes import read_png_size
-from snr_plugins.errors import InputError
 
-PNG_LEVEL = 2  # fast; a level of 9 saves a tenth of the size and takes ten times as long
 CENTIMETRES = 100
 DISPARITY_STEPS = 256
-
-
-def png_bytes(image: np.ndarray) -> bytes:
-    """Encode (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB."""
-    if image.ndim == 3:
-        image = image[..., ::-1]
-    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a PNG")
-    return encoded.tobytes()
-
-
-def json_bytes(content: dict) -> bytes:
-    """Encode as JSON text that ends with a newline."""
-    return (json.dumps(content) + "\n").encode()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the final name, then rename: the name never holds half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}): mend the disk or folder."
-        ) from error
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a file of the city exists and is not cut short."""
-    if not path.is_file():
-        return False
-    if path.suffix == ".json":
-        return path.read_bytes().endswith(b"}\n")
-    try:
-        read_png_size(path)
-    except InputError:
-        return False
-    return True
 
 
 def encode_depth(depth: np.ndarray) -> np.ndarray:

@@ -16,19 +16,11 @@ from tqdm import tqdm
 
 from snr_plugins.data.city import sensor
 from snr_plugins.data.city.camera import BASELINE, Camera
-from snr_plugins.data.city.files import (
-    CENTIMETRES,
-    encode_depth,
-    encode_disparity,
-    is_whole,
-    json_bytes,
-    png_bytes,
-    polygons,
-    write_whole,
-)
+from snr_plugins.data.city.files import CENTIMETRES, encode_depth, encode_disparity, polygons
 from snr_plugins.data.city.palettes import CITIES
 from snr_plugins.data.city.renderer import Labels, Renderer, create_context
 from snr_plugins.data.city.street import build_street
+from snr_plugins.data.files import is_whole, json_bytes, png_bytes, write_whole
 from snr_plugins.data.weather import add_fog, ray_length
 from snr_plugins.errors import InputError
 

@@ -1,0 +1,51 @@
+"""Any folder of images, without labels: a target domain to adapt to."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+from snr_plugins.data.files import IMAGE_SUFFIXES, read_image_size
+from snr_plugins.errors import InputError
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """All images in a folder and the folders below it, sorted; upper-case endings too.
+
+    Raises:
+        InputError: the folder is missing or holds none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"The folder {folder} does not exist: check the path.")
+    images = [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    ]
+    if not images:
+        raise InputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}): check the path.")
+    return sorted(images)
+
+
+def read_image_folder(folder: str | os.PathLike[str]) -> list[dict]:
+    """One record per image: as `snr_plugins.data.cityscapes.read_cityscapes`, without boxes.
+
+    Raises:
+        InputError: the folder is missing or empty, or an image is damaged.
+    """
+    images = list_images(folder)
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        sizes = pool.map(read_image_size, images)
+    return [
+        {
+            "file_name": str(image),
+            "image_id": image.relative_to(folder).as_posix(),
+            "height": height,
+            "width": width,
+            "annotations": [],
+        }
+        for image, (height, width) in zip(images, sizes, strict=True)
+    ]

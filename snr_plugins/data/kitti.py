@@ -1,0 +1,124 @@
+"""Cars of KITTI's object benchmark (Geiger, Lenz, Urtasun, CVPR 2012).
+
+    <root>/training/image_2/<frame>.png
+    <root>/training/label_2/<frame>.txt
+
+A line of the text is one object: its type, how far it is cut off and hidden, its angle, the box
+(left, top, right, bottom in pixels, counted from 0), then its size and place in space.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+from snr_plugins.data.files import read_png_size
+from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.errors import InputError
+
+# All types of the benchmark. DontCare: far objects that nobody labelled.
+TYPES = (
+    "Car",
+    "Van",
+    "Truck",
+    "Pedestrian",
+    "Person_sitting",
+    "Cyclist",
+    "Tram",
+    "Misc",
+    "DontCare",
+)
+BOX = slice(4, 8)
+FIELDS = 15  # results have a score as the 16th
+
+
+def read_kitti(
+    root: str | os.PathLike[str], mend: str = "check the path, or unpack KITTI there"
+) -> list[dict]:
+    """Read the cars of KITTI's 7481 training frames; they are train and test set in the field.
+
+    Only ``Car`` counts: vans and trucks are background, as in the papers that transfer between
+    KITTI and Cityscapes. ``DontCare`` is kept as a group (``iscrowd=1``): not trained on, and a
+    detection there is neither right nor wrong, as in KITTI's own evaluation. Boxes are as
+    published.
+
+    Args:
+        root: the folder that holds ``training``.
+        mend: what the reader of the error should do when a folder is missing.
+
+    Returns:
+        As `snr_plugins.data.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
+        box's.
+
+    Raises:
+        InputError: a folder or label is missing; an image is no PNG or cut short; a line is not
+            of KITTI's form.
+    """
+    layout = LAYOUTS["kitti"]
+    frames = list_frames(
+        Path(root, layout.image_folder("train")),
+        layout.variants[0].suffix,
+        Path(root, layout.labels_of("train")),
+        layout.label_suffix,
+        nested=False,
+        mend=mend,
+    )
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        return pool.map(_record, frames)
+
+
+def read_objects(path: Path) -> list[tuple[str, list[float]]]:
+    """Type and box [left, top, right, bottom] of each line of a label file.
+
+    Raises:
+        InputError: the file or a line is not of KITTI's form.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"{path} is no readable text ({error}): copy it again.") from error
+    objects = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        fields = line.split()
+        if fields[0] not in TYPES or len(fields) < FIELDS:
+            raise InputError(
+                f"{path}, line {number} is not a type of KITTI and {FIELDS - 1} numbers: use the "
+                "labels that the dataset came with."
+            )
+        try:
+            box = [float(value) for value in fields[BOX]]
+        except ValueError:
+            box = [math.nan]
+        if not all(map(math.isfinite, box)) or box[2] < box[0] or box[3] < box[1]:
+            raise InputError(
+                f"{path}, line {number} has the box {' '.join(fields[BOX])}: give left, top, right "
+                "and bottom in pixels."
+            )
+        objects.append((fields[0], box))
+    return objects
+
+
+def _record(frame: Frame) -> dict:
+    height, width = read_png_size(frame.image)
+    annotations = [
+        {
+            "category_id": 0,
+            "bbox": box,
+            "area": (box[2] - box[0]) * (box[3] - box[1]),
+            "iscrowd": int(kind == "DontCare"),
+        }
+        for kind, box in read_objects(frame.label)
+        if kind in ("Car", "DontCare")
+    ]
+    return {
+        "file_name": str(frame.image),
+        "image_id": frame.stem,
+        "height": height,
+        "width": width,
+        "annotations": annotations,
+    }

@@ -1,0 +1,98 @@
+"""Cars of Sim10k, "Driving in the Matrix" (Johnson-Roberson et al., ICRA 2017, arXiv 1610.01983).
+
+<root>/VOC2012/JPEGImages/<frame>.jpg
+<root>/VOC2012/Annotations/<frame>.xml     in the form of PASCAL VOC
+"""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from xml.etree import ElementTree
+
+from snr_plugins.data.files import read_image_size
+from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.errors import InputError
+
+
+def read_sim10k(
+    root: str | os.PathLike[str], mend: str = "check the path, or unpack Sim10k there"
+) -> list[dict]:
+    """Read the cars of Sim10k's 10,000 frames.
+
+    VOC counts pixels from 1: as in Detectron2's own VOC loader, left and top become one less, so
+    that a box's width is the number of columns that it covers.
+
+    Args:
+        root: the folder that holds ``VOC2012``.
+        mend: what the reader of the error should do when a folder is missing.
+
+    Returns:
+        As `snr_plugins.data.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
+        box's, ``iscrowd`` always 0.
+
+    Raises:
+        InputError: a folder or label is missing; an image is no JPEG or cut short; an annotation
+            is not of VOC's form or of another size than its image.
+    """
+    layout = LAYOUTS["sim10k"]
+    frames = list_frames(
+        Path(root, layout.image_folder("train")),
+        layout.variants[0].suffix,
+        Path(root, layout.labels_of("train")),
+        layout.label_suffix,
+        nested=False,
+        mend=mend,
+    )
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        return pool.map(_record, frames)
+
+
+def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[float]]]]:
+    """((height, width), name and box [left, top, right, bottom] of each object), counted from 0.
+
+    Raises:
+        InputError: the file is not of VOC's form.
+    """
+    try:
+        tree = ElementTree.parse(path)
+        size = int(tree.findtext("size/height")), int(tree.findtext("size/width"))
+        objects = []
+        for entry in tree.iterfind("object"):
+            box = [float(entry.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin")]
+            box = [value - 1 for value in box]
+            box += [float(entry.findtext(f"bndbox/{key}")) for key in ("xmax", "ymax")]
+            objects.append((entry.findtext("name"), box))
+    except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is no annotation of PASCAL VOC ({error}): copy or download it again."
+        ) from error
+    return size, objects
+
+
+def _record(frame: Frame) -> dict:
+    size = read_image_size(frame.image)
+    label_size, objects = read_objects(frame.label)
+    if size != label_size:
+        raise InputError(
+            f"{frame.image} is {size[1]}x{size[0]} pixels but {frame.label} says "
+            f"{label_size[1]}x{label_size[0]}: both must come from the same frame and size."
+        )
+    return {
+        "file_name": str(frame.image),
+        "image_id": frame.stem,
+        "height": size[0],
+        "width": size[1],
+        "annotations": [
+            {
+                "category_id": 0,
+                "bbox": box,
+                "area": (box[2] - box[0]) * (box[3] - box[1]),
+                "iscrowd": 0,
+            }
+            for name, box in objects
+            if name == "car"
+        ],
+    }

@@ -1,0 +1,71 @@
+"""What Detectron2's catalogue knows of a dataset, and whether it fits the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from snr_plugins.errors import InputError
+
+
+def datasets_root() -> str:
+    """The folder that all registered folders are relative to; Detectron2's default is the same."""
+    return os.path.expanduser(os.environ.get("DETECTRON2_DATASETS", "datasets"))
+
+
+def describe_dataset(name: str) -> dict:
+    """What a result on this dataset must state: folder, weather, fog, box convention, classes."""
+    classes = class_names(name)
+    metadata = MetadataCatalog.get(name)
+    return {
+        "name": name,
+        "folder": os.path.join(metadata.get("root") or datasets_root(), metadata.get("folder", "")),
+        "conditions": list(metadata.get("conditions", ())),
+        "betas": list(metadata.get("betas", ())),
+        "box_convention": metadata.get("box_convention", "unknown"),
+        "thing_classes": classes,
+    }
+
+
+def class_names(name: str) -> list[str]:
+    """Class names of a registered dataset; a COCO file that lists its own is loaded for them.
+
+    Raises:
+        InputError: no dataset has this name, or its file is at fault.
+    """
+    if name not in DatasetCatalog.list():
+        raise InputError(
+            f"DATASETS names {name!r}, which is not registered: correct the name, or register it "
+            "with snr_plugins.detection.datasets.register_coco_folder."
+        )
+    if not MetadataCatalog.get(name).get("thing_classes"):
+        DatasetCatalog.get(name)
+    return list(MetadataCatalog.get(name).get("thing_classes", ()))
+
+
+def check_class_count(num_classes: int, dataset_names: Sequence[str]) -> None:
+    """Make sure that the model and all datasets, training and test, agree on the classes.
+
+    Args:
+        num_classes: the config's MODEL.ROI_HEADS.NUM_CLASSES.
+        dataset_names: everything in DATASETS.TRAIN and DATASETS.TEST.
+
+    Raises:
+        InputError: an unknown name; class lists that differ between datasets; a different count.
+    """
+    classes = {name: class_names(name) for name in dataset_names}
+    described = "; ".join(
+        f"{name} has {len(names)} ({', '.join(names)})" for name, names in classes.items()
+    )
+    if len({tuple(names) for names in classes.values()}) > 1:
+        raise InputError(
+            f"The datasets in DATASETS.TRAIN and DATASETS.TEST must have the same classes in the "
+            f"same order, and MODEL.ROI_HEADS.NUM_CLASSES must count them, but {described}."
+        )
+    if any(len(names) != num_classes for names in classes.values()):
+        raise InputError(
+            f"MODEL.ROI_HEADS.NUM_CLASSES is {num_classes} but {described}: set "
+            "MODEL.ROI_HEADS.NUM_CLASSES to the datasets' count."
+        )

@@ -1,0 +1,159 @@
+"""KITTI, Sim10k and plain folders: boxes by hand, and what is wrong by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from snr_plugins.data.folder import read_image_folder
+from snr_plugins.data.kitti import read_kitti
+from snr_plugins.data.sim10k import read_sim10k
+from snr_plugins.errors import InputError
+from tests.trees import HEIGHT, WIDTH, write_kitti_tree, write_sim10k_tree
+
+IMAGES = Path("training", "image_2")
+LABELS = Path("training", "label_2")
+XML = Path("VOC2012", "Annotations", "3384645.xml")
+JPEG = Path("VOC2012", "JPEGImages", "3384645.jpg")
+
+
+def test_kitti_by_hand(tmp_path):
+    first, second = read_kitti(write_kitti_tree(tmp_path / "kitti daten ü"))
+    assert (first["height"], first["width"]) == (HEIGHT, WIDTH)
+    assert (second["height"], second["width"]) == (HEIGHT - 1, WIDTH - 1)
+    assert [record["image_id"] for record in (first, second)] == ["000000", "000001"]
+    # The car as published; DontCare as a group; the van and the pedestrian are neither.
+    assert first["annotations"] == [
+        {
+            "category_id": 0,
+            "bbox": [10.5, 12.25, 40.0, 30.75],
+            "area": 29.5 * 18.5,
+            "iscrowd": 0,
+        },
+        {"category_id": 0, "bbox": [0.0, 5.0, 8.0, 9.0], "area": 32.0, "iscrowd": 1},
+    ]
+    assert second["annotations"] == []
+
+
+def test_sim10k_by_hand(tmp_path):
+    first, second = read_sim10k(write_sim10k_tree(tmp_path))
+    # VOC's 1..96 covers all 96 columns.
+    assert [a["bbox"] for a in first["annotations"]] == [[0, 0, WIDTH, HEIGHT]]
+    assert first["annotations"][0]["area"] == WIDTH * HEIGHT
+    assert second["annotations"] == []
+
+
+def test_sim10k_has_the_boxes_of_detectron2s_voc_loader(tmp_path):
+    pascal_voc = pytest.importorskip("detectron2.data.datasets.pascal_voc")
+    tree = write_sim10k_tree(tmp_path)
+    classes = ("person", "car", "motorbike")
+    theirs = pascal_voc.load_voc_instances(str(tree / "VOC2012"), "trainval", classes)
+    ours = read_sim10k(tree)
+    assert [record["file_name"] for record in ours] == [record["file_name"] for record in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        assert (our["height"], our["width"]) == (their["height"], their["width"])
+        cars = [a["bbox"] for a in their["annotations"] if a["category_id"] == 1]
+        assert [a["bbox"] for a in our["annotations"]] == cars
+
+
+def rename_upper(path: Path) -> None:
+    path.rename(path.with_name(path.name.upper()))
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("break_tree", "message"),
+    [
+        (
+            lambda root: (root / LABELS / "000001.txt").unlink(),
+            r"000001\.png has no label .*1\.txt",
+        ),
+        (lambda root: cut_short(root / IMAGES / "000001.png"), r"000001\.png is cut short"),
+        (lambda root: rename_upper(root / IMAGES / "000001.png"), r"000001\.PNG should end in \.p"),
+        (
+            lambda root: (root / LABELS / "000000.txt").write_text(
+                "Lorry 0 0 0 1 2 3 4 1 1 1 1 1 1 0"
+            ),
+            r"000000\.txt, line 1 is not a type of KITTI",
+        ),
+        (
+            lambda root: (root / LABELS / "000000.txt").write_text(
+                "\nCar 0 0 0 9 2 3 4 1 1 1 1 1 1 0"
+            ),
+            r"000000\.txt, line 2 has the box 9 2 3 4",
+        ),
+        (
+            lambda root: (root / LABELS / "000000.txt").write_text(
+                "Car 0 0 0 1 2 3 x 1 1 1 1 1 1 0"
+            ),
+            r"000000\.txt, line 1 has the box 1 2 3 x",
+        ),
+    ],
+)
+def test_kitti_at_fault_is_named(tmp_path, break_tree, message):
+    break_tree(write_kitti_tree(tmp_path))
+    with pytest.raises(InputError, match=message):
+        read_kitti(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("break_tree", "message"),
+    [
+        (lambda root: cut_short(root / XML), r"3384645\.xml is no annotation of PASCAL VOC"),
+        (
+            lambda root: (root / XML).write_text((root / XML).read_text().replace("xmax", "max")),
+            r"3384645\.xml is no annotation of PASCAL VOC",
+        ),
+        (lambda root: cut_short(root / JPEG), r"3384645\.jpg is cut short"),
+        (
+            lambda root: Image.new("RGB", (WIDTH, HEIGHT + 2)).save(root / JPEG),
+            r"3384645\.jpg is 96x50 pixels but .*3384645\.xml says 96x48",
+        ),
+        (lambda root: (root / JPEG).write_text("<html>"), r"3384645\.jpg is not a JPEG"),
+    ],
+)
+def test_sim10k_at_fault_is_named(tmp_path, break_tree, message):
+    break_tree(write_sim10k_tree(tmp_path))
+    with pytest.raises(InputError, match=message):
+        read_sim10k(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_kitti, read_sim10k])
+def test_a_missing_folder_is_named_with_the_mend(tmp_path, read):
+    with pytest.raises(InputError, match=rf"{tmp_path}.* does not exist: unpack it there\."):
+        read(tmp_path, mend="unpack it there")
+
+
+def test_any_folder_of_images_is_a_target(tmp_path):
+    folder = tmp_path / "eine Stadt"
+    (folder / "été").mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(folder / "b.JPG", "JPEG")
+    Image.new("L", (10, 40)).save(folder / "été" / "a.png")
+    (folder / "notes.txt").write_text("not an image")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Image.new("RGB", (7, 5)).save(elsewhere / "c.png")
+    os.symlink(elsewhere, folder / "linked")
+    records = read_image_folder(folder)
+    assert [(r["image_id"], r["height"], r["width"]) for r in records] == [
+        ("b.JPG", 20, 30),
+        ("linked/c.png", 5, 7),
+        ("été/a.png", 40, 10),
+    ]
+    assert all(record["annotations"] == [] for record in records)
+    cut_short(folder / "b.JPG")
+    with pytest.raises(InputError, match=r"b\.JPG is cut short"):
+        read_image_folder(folder)
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+    with pytest.raises(InputError, match=rf"{tmp_path} holds no image"):
+        read_image_folder(tmp_path)
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        read_image_folder(tmp_path / "nowhere")
