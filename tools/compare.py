@@ -36,7 +36,10 @@ T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8
 def read_scores(folder: Path) -> dict[str, float] | None:
     """Domain to mIoU of the last validation or test that MMEngine has logged; None without one."""
     scores = {}
-    logs = [*folder.glob("*/vis_data/scalars.json"), *folder.glob("*/*.json")]  # training, test
+    logs = [
+        *folder.glob("*/vis_data/scalars.json"),
+        *folder.glob("*/[0-9]*.json"),
+    ]  # training, test
     for path in sorted(logs):  # by the time in the folder's name
         for line in path.read_text().splitlines():
             values = json.loads(line).items()

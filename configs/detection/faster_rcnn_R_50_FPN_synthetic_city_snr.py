@@ -13,7 +13,7 @@ from detectron2.data import (
 from detectron2.data import transforms as T
 from detectron2.model_zoo import get_config
 
-from snr_plugins.detection import SNRGeneralizedRCNN, coco_evaluator
+from snr_plugins.detection import Run, SNRGeneralizedRCNN, coco_evaluator
 from snr_plugins.nn import insert_snr
 
 NUM_CLASSES = 8
@@ -48,7 +48,15 @@ dataloader = dict(
         mapper=L(DatasetMapper)(is_train=False, augmentations=[RESIZE], image_format="BGR"),
         num_workers=2,
     ),
-    evaluator=L(coco_evaluator)(dataset_name=TEST, output_dir="output/lazy/inference"),
+    evaluator=L(coco_evaluator)(
+        dataset_name=TEST,
+        output_dir="output/lazy/inference",
+        run=L(Run)(
+            output_dir="${train.output_dir}",
+            weights="${train.init_checkpoint}",
+            max_iter="${train.max_iter}",
+        ),
+    ),
 )
 
 optimizer = get_config("common/optim.py").SGD

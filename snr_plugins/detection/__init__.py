@@ -13,8 +13,10 @@ from snr_plugins.detection.datasets import (
 )
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
+from snr_plugins.detection.stamp import Run
 
 __all__ = [
+    "Run",
     "SNRGeneralizedRCNN",
     "StageSNR",
     "add_snr_config",

@@ -1,4 +1,4 @@
-"""Detectron2's COCO evaluator, on freshly converted boxes and with AP50 for every class."""
+"""Detectron2's COCO evaluator, on freshly converted boxes, with every class's AP50 and a stamp."""
 
 from __future__ import annotations
 
@@ -11,13 +11,35 @@ from detectron2.evaluation import COCOEvaluator
 from detectron2.utils import comm
 from pycocotools.cocoeval import COCOeval
 
+from snr_plugins.detection.stamp import Run, stamp_of
+from snr_plugins.stamp import write_stamp
 
-class AP50COCOEvaluator(COCOEvaluator):
-    """The framework's evaluator; its results gain ``AP50-<class>``, in percent.
+
+class StampedCOCOEvaluator(COCOEvaluator):
+    """The framework's evaluator; its results gain ``AP50-<class>``, in percent, and a stamp.
 
     The framework reports AP for every class but AP50, the metric of the foggy benchmarks, only
-    for their mean. NaN where a class has no box in the dataset.
+    for their mean. NaN where a class has no box in the dataset. The stamp is
+    ``{output_dir}/{dataset_name}_stamp.json``.
+
+    Args:
+        dataset_name, output_dir: as `coco_evaluator`.
+        run: what the stamp says of the run.
     """
+
+    def __init__(self, dataset_name: str, output_dir: str, run: Run | None) -> None:
+        super().__init__(dataset_name, output_dir=output_dir)
+        self.dataset_name = dataset_name
+        self.run = run
+
+    def evaluate(self, img_ids: list[int] | None = None) -> dict:
+        """The framework's results; the first process writes and logs the stamp."""
+        results = super().evaluate(img_ids)
+        if results and comm.is_main_process():
+            stamp = stamp_of(self.dataset_name, self._coco_api.dataset, self.run, results)
+            path = os.path.join(self._output_dir, f"{self.dataset_name}_stamp.json")
+            self._logger.info(write_stamp(path, stamp))
+        return results
 
     def _derive_coco_results(
         self, coco_eval: COCOeval | None, iou_type: str, class_names: list[str] | None = None
@@ -28,7 +50,7 @@ class AP50COCOEvaluator(COCOEvaluator):
         return results
 
 
-def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
+def coco_evaluator(dataset_name: str, output_dir: str, run: Run | None = None) -> COCOEvaluator:
     """An evaluator whose boxes are those of the dataset as it is now.
 
     Left alone, the framework writes ``{output_dir}/{dataset_name}_coco_format.json`` once and from
@@ -41,7 +63,8 @@ def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
 
     Args:
         dataset_name: a registered dataset.
-        output_dir: folder for the converted boxes and the predictions.
+        output_dir: folder for the converted boxes, the predictions and the stamp.
+        run: what the stamp says of weights, image size and seed; unknown where None.
 
     Raises:
         InputError: the dataset cannot be read.
@@ -58,7 +81,7 @@ def coco_evaluator(dataset_name: str, output_dir: str) -> COCOEvaluator:
             convert_to_coco_json(dataset_name, json_file, allow_cached=False)
         comm.synchronize()
         metadata.json_file = json_file
-    return AP50COCOEvaluator(dataset_name, output_dir=output_dir)
+    return StampedCOCOEvaluator(dataset_name, output_dir, run)
 
 
 def _ap50_per_class(coco_eval: COCOeval, class_names: list[str]) -> dict[str, float]:

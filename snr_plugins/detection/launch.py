@@ -26,9 +26,13 @@ def run(args: argparse.Namespace) -> OrderedDict | None:
         trainer.resume_or_load(resume=args.resume)
         return trainer.train()
     model = Trainer.build_model(cfg)
-    DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(
-        cfg.MODEL.WEIGHTS, resume=args.resume
-    )
+    checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+    if args.resume and checkpointer.has_checkpoint():
+        cfg = cfg.clone()  # frozen; its stamp must name what is scored
+        cfg.defrost()
+        cfg.MODEL.WEIGHTS = checkpointer.get_checkpoint_file()
+        cfg.freeze()
+    checkpointer.load(cfg.MODEL.WEIGHTS)
     results = Trainer.test(cfg, model)
     if comm.is_main_process():
         verify_results(cfg, results)

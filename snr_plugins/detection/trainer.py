@@ -20,6 +20,7 @@ from snr_plugins.detection.checkpoint import report_coverage
 from snr_plugins.detection.config import add_snr_config
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
+from snr_plugins.detection.stamp import Run
 from snr_plugins.errors import InputError
 from snr_plugins.nn import calibrate, find_snr, untrained
 
@@ -63,7 +64,7 @@ class Trainer(DefaultTrainer):
     ) -> DatasetEvaluator:
         if output_folder is None:
             output_folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
-        return coco_evaluator(dataset_name, output_folder)
+        return coco_evaluator(dataset_name, output_folder, Run.of(cfg))
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> object:

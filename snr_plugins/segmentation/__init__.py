@@ -14,6 +14,7 @@ from snr_plugins.segmentation.drn import DRN
 from snr_plugins.segmentation.evaluation import DomainIoUMetric
 from snr_plugins.segmentation.neck import SNRNeck
 from snr_plugins.segmentation.segmentor import SNRCascadeEncoderDecoder, SNREncoderDecoder
+from snr_plugins.segmentation.stamp import StampHook
 from snr_plugins.segmentation.transforms import LoadLabelIds
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "SNRResNetV1c",
     "SNRStages",
     "SYNTHIADataset",
+    "StampHook",
 ]

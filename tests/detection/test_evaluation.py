@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -17,14 +18,17 @@ pytest.importorskip("detectron2")
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Boxes, BoxMode, Instances
 from detectron2.utils import comm
+from detectron2.utils.events import EventStorage
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.detection.datasets import (
     register_cityscapes_folder,
     register_coco_folder,
 )
 from snr_plugins.detection.evaluation import coco_evaluator
+from snr_plugins.detection.stamp import Run, stamp_of
 from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree
 
 NAME = "test_evaluated"
@@ -209,3 +213,36 @@ def test_no_detections_is_the_frameworks_nan(tmp_path):
     register(write_cityscapes_tree(tmp_path / "city"))
     nothing = scores(coco_evaluator(NAME, str(tmp_path / "out")), lambda _: instances([], [], []))
     assert np.isnan(nothing["AP50"])
+
+
+def test_the_stamp_counts_what_was_scored(tmp_path):
+    register(write_cityscapes_tree(tmp_path / "city"))
+    result = scores(coco_evaluator(NAME, str(tmp_path / "out")), perfect)
+    stamp = json.loads((tmp_path / "out" / f"{NAME}_stamp.json").read_text())
+    (dataset,) = stamp["datasets"]
+    # In PAINTED by hand: persons, cars, bicycle, train, rider that are wide enough; three groups.
+    assert (dataset["images"], dataset["boxes"], dataset["groups"]) == (3, 6, 3)
+    assert dataset["classes"] == list(THING_CLASSES)
+    assert dataset["folder"] == str(tmp_path / "city")
+    assert stamp["scores"]["bbox"]["AP50-car"] == result["AP50-car"]
+    # Nobody said which weights these are, and none are made up.
+    assert stamp["checkpoint"] == {"file": None, "sha256": None, "iteration": None}
+    assert stamp["seed"] is stamp["image_size"] is stamp["test_time_augmentation"] is None
+    assert stamp["versions"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize(
+    ("iteration", "expected"),
+    [(1, "model_0000001.pth"), (2, None), (3, "model_final.pth"), (4, "model_final.pth")],
+)
+def test_the_stamp_names_the_checkpoint_of_this_iteration(tmp_path, iteration, expected):
+    """Of a run of 4; a final checkpoint that lies there from an earlier run is not this one's."""
+    for name in ("model_0000001.pth", "model_final.pth"):
+        (tmp_path / name).write_bytes(name.encode())
+    run = Run(str(tmp_path), weights="", max_iter=4)
+    with EventStorage(iteration):
+        checkpoint = stamp_of("camvid_day_val", {"images": []}, run, {})["checkpoint"]
+    assert checkpoint["iteration"] == min(iteration + 1, 4)
+    assert checkpoint["file"] == (expected and str(tmp_path / expected))
+    expected_hash = expected and hashlib.sha256(expected.encode()).hexdigest()
+    assert checkpoint["sha256"] == expected_hash

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import detectron2
@@ -36,6 +37,15 @@ def metrics_of(folder):
     return metrics
 
 
+def stamp_of(folder):
+    """The stamp, with its checkpoint's hash checked against the command line's sha256sum."""
+    stamp = json.loads((folder / "synthetic_city_foggy_beta_0.02_val_stamp.json").read_text())
+    file = stamp["checkpoint"]["file"]
+    digest = subprocess.run(["sha256sum", file], capture_output=True, text=True, check=True)
+    assert digest.stdout.split()[0] == stamp["checkpoint"]["sha256"]
+    return stamp
+
+
 def test_train_tool_trains_evaluates_and_resumes(command, tmp_path):
     options = (*TWO_ITERATIONS, "OUTPUT_DIR", tmp_path)
     done = command(TRAIN, CONFIG, *options)
@@ -46,11 +56,24 @@ def test_train_tool_trains_evaluates_and_resumes(command, tmp_path):
     assert "synthetic_city_foggy_beta_0.02_val/bbox/AP50" in metrics
     saved = torch.load(tmp_path / "model_final.pth")["model"]
     assert "backbone.bottom_up.res2.snr.norm.weight" in saved
+    stamp = stamp_of(tmp_path / "inference" / "synthetic_city_foggy_beta_0.02_val")
+    assert stamp["checkpoint"]["file"] == str(tmp_path / "model_final.pth")
+    assert stamp["checkpoint"]["iteration"] == 2
+    assert stamp["image_size"] == "48, at most 512"
+    (dataset,) = stamp["datasets"]
+    assert dataset["betas"] == [0.02] and dataset["box_convention"] == "detectron2"
+    under_the_table = done.stdout.split("Per-category bbox AP")[-1]
+    assert (
+        "fog beta 0.02" in under_the_table and stamp["checkpoint"]["sha256"][:12] in under_the_table
+    )
 
     weights = ("MODEL.WEIGHTS", tmp_path / "model_final.pth")
     done = command(TRAIN, CONFIG, "--eval-only", *options, *weights)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "AP50" in done.stdout
+    stamp = stamp_of(tmp_path / "inference" / "synthetic_city_foggy_beta_0.02_val")
+    assert stamp["checkpoint"]["file"] == str(tmp_path / "model_final.pth")
+    assert stamp["checkpoint"]["iteration"] is None
 
     done = command(TRAIN, CONFIG, "--resume", *options, "SOLVER.MAX_ITER", 3)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -78,6 +101,8 @@ def test_stock_lazyconfig_train_net(command, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert metrics_of(tmp_path)["loss_snr_restitution"] > 0
+    (path,) = tmp_path.glob("*_stamp.json")
+    assert json.loads(path.read_text())["checkpoint"]["iteration"] == 2
 
 
 @pytest.mark.parametrize(

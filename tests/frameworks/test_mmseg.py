@@ -1,5 +1,6 @@
 """The train tool and MMSegmentation's unchanged launchers, two iterations each on a tiny CamVid."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -43,8 +44,20 @@ def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
     weight = saved["backbone.layer1.snr.norm.weight"]
     assert (weight - 1).abs().mean() > 0.1  # calibrated: a mean deviation, no longer 1
 
+    stamp = json.loads(next(tmp_path.glob("*/stamp_val.json")).read_text())
+    assert stamp["checkpoint"]["file"] == str(tmp_path / "iter_2.pth")
+    assert stamp["seed"] == 1
+    assert [(d["name"], d["images"]) for d in stamp["datasets"]] == [("day", 4), ("dusk", 4)]
+    digest = hashlib.sha256((tmp_path / "iter_2.pth").read_bytes()).hexdigest()
+    assert stamp["checkpoint"]["sha256"] == digest
+
     done = command(TRAIN, config, "--eval-only", *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
+    stamp = json.loads(next(tmp_path.glob("*/stamp_test.json")).read_text())
+    assert stamp["checkpoint"]["sha256"] == digest
+    assert stamp["scores"]["dusk/mIoU"] == pytest.approx(values["dusk/mIoU"], abs=0.01)
+    assert stamp["test_time_augmentation"] == "none"
+    assert digest[:12] in (done.stdout + done.stderr).split("dusk/mIoU")[-1]  # under the scores
     score = re.findall(r"dusk/mIoU: ([\d.]+)", done.stdout + done.stderr)
     assert float(score[-1]) == pytest.approx(values["dusk/mIoU"], abs=0.01)
 

@@ -17,4 +17,5 @@ default_hooks = dict(
     checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=300),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="SegVisualizationHook"),  # what test.py --show-dir needs
+    stamp=dict(type="StampHook"),
 )

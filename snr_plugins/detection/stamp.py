@@ -1,0 +1,90 @@
+"""The stamp of a detection result: what is known of the run that is scored."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from detectron2.config import CfgNode
+from detectron2.utils.events import get_event_storage, has_event_storage
+from detectron2.utils.file_io import PathManager
+
+from snr_plugins.detection.catalogue import describe_dataset
+from snr_plugins.stamp import describe_checkpoint, versions
+
+FRAMEWORKS = ("torch", "detectron2", "pycocotools")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a config says of the run; a LazyConfig gives it to ``coco_evaluator`` by itself.
+
+    Args:
+        output_dir: where training writes its checkpoints.
+        weights: the checkpoint that is loaded before training or for testing.
+        max_iter: length of the training.
+        seed: negative for a random one.
+        image_size: of the test images, as (short side, longest side) in pixels.
+    """
+
+    output_dir: str
+    weights: str
+    max_iter: int
+    seed: int | None = None
+    image_size: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, cfg: CfgNode) -> Run:
+        """What a YAML config says."""
+        return cls(
+            output_dir=cfg.OUTPUT_DIR,
+            weights=cfg.MODEL.WEIGHTS,
+            max_iter=cfg.SOLVER.MAX_ITER,
+            seed=cfg.SEED,
+            image_size=(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST),
+        )
+
+
+def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> dict:
+    """The stamp of a dataset's scores, see `snr_plugins.stamp.write_stamp`.
+
+    Args:
+        dataset_name: a registered dataset.
+        coco: the images and boxes scored against, in COCO's format.
+        run: None leaves size, checkpoint and seed unknown.
+        scores: the evaluator's.
+    """
+    described = describe_dataset(dataset_name)
+    annotations = coco.get("annotations", [])
+    groups = sum(bool(annotation.get("iscrowd")) for annotation in annotations)
+    classes = described.pop("thing_classes")
+    counts = {"images": len(coco["images"]), "boxes": len(annotations) - groups, "groups": groups}
+    size = run and run.image_size
+    return {
+        "datasets": [{**described, **counts, "classes": classes}],
+        "image_size": f"{size[0]}, at most {size[1]}" if size else None,
+        # neither Trainer nor the LazyConfig launcher has any
+        "test_time_augmentation": "none" if run else None,
+        "checkpoint": _checkpoint(run) if run else describe_checkpoint(None),
+        "seed": run.seed if run and run.seed is not None and run.seed >= 0 else None,
+        "versions": versions(FRAMEWORKS),
+        "scores": scores,
+    }
+
+
+def _checkpoint(run: Run) -> dict:
+    if not has_event_storage():  # testing alone: the weights are those of the config
+        path = PathManager.get_local_path(run.weights) if run.weights else None
+        return describe_checkpoint(path)
+    # DefaultTrainer.build_hooks puts EvalHook after PeriodicCheckpointer: a checkpoint of this
+    # iteration, if there is to be one, has been written. fvcore names it by the last iteration.
+    iteration = get_event_storage().iter
+    done = min(iteration + 1, run.max_iter)
+    names = [f"model_{done - 1:07d}.pth"]
+    if done == run.max_iter:
+        names.insert(0, "model_final.pth")
+    for name in names:
+        path = os.path.join(run.output_dir, name)
+        if os.path.isfile(path):
+            return describe_checkpoint(path, done)
+    return describe_checkpoint(None, done)

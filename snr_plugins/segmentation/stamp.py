@@ -1,0 +1,92 @@
+"""The stamp of a segmentation result, as a hook of MMEngine's runner."""
+
+from __future__ import annotations
+
+import os
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch.utils.data import Dataset
+
+from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.stamp import describe_checkpoint, versions, write_stamp
+
+FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
+
+
+@HOOKS.register_module()
+class StampHook(Hook):
+    """Writes ``stamp_val.json`` or ``stamp_test.json`` into the run's log folder, after the scores.
+
+    Its line follows LoggerHook's, which prints the scores.
+    """
+
+    priority = "VERY_LOW"
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self._write(runner, "val", metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self._write(runner, "test", metrics)
+
+    @master_only
+    def _write(self, runner: Runner, phase: str, metrics: dict[str, float] | None) -> None:
+        loader = runner.val_dataloader if phase == "val" else runner.test_dataloader
+        parts = getattr(loader.dataset, "datasets", [loader.dataset])  # of a ConcatDataset
+        sizes = {_image_size(part) for part in parts}
+        tta = type(_bare(runner.model)).__name__ if _has_tta(runner) else "none"
+        stamp = {
+            "datasets": [_describe(part) for part in parts],
+            "image_size": ", ".join(sorted(sizes)),
+            "test_time_augmentation": tta,
+            "checkpoint": _checkpoint(runner, phase),
+            "seed": runner.cfg.get("randomness", {}).get("seed"),
+            "versions": versions(FRAMEWORKS),
+            "scores": dict(metrics or {}),
+        }
+        runner.logger.info(write_stamp(os.path.join(runner.log_dir, f"stamp_{phase}.json"), stamp))
+
+
+def _describe(dataset: Dataset) -> dict:
+    layout = getattr(dataset, "layout", None)
+    conditions = [variant.name for variant in layout.variants] if layout else []
+    betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
+    return {
+        "name": getattr(dataset, "domain", type(dataset).__name__),
+        "folder": dataset.data_prefix.get("img_path"),
+        "conditions": conditions,
+        "betas": [beta for beta in betas if beta is not None],
+        "images": len(dataset),
+        "classes": list(dataset.metainfo.get("classes") or ()),
+    }
+
+
+def _image_size(dataset: Dataset) -> str:
+    """What the pipeline resizes to; labels are scored at their own size all the same."""
+    for transform in dataset.pipeline.transforms:
+        if type(transform).__name__ == "Resize":
+            return f"{transform.scale[0]}x{transform.scale[1]}"
+    return "as on disk"
+
+
+def _bare(model):
+    return getattr(model, "module", model)
+
+
+def _has_tta(runner: Runner) -> bool:
+    return isinstance(_bare(runner.model), BaseTTAModel)
+
+
+def _checkpoint(runner: Runner, phase: str) -> dict:
+    if phase == "test":
+        latest = find_latest_checkpoint(runner.work_dir) if runner._resume else None
+        return describe_checkpoint(runner._load_from or latest)
+    # CheckpointHook runs before validation; what it wrote now bears this iteration's name.
+    for name in (f"iter_{runner.iter}.pth", f"epoch_{runner.epoch}.pth"):
+        path = os.path.join(runner.work_dir, name)
+        if os.path.isfile(path):
+            return describe_checkpoint(path, runner.iter)
+    return describe_checkpoint(None, runner.iter)
