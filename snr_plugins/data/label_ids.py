@@ -135,6 +135,7 @@ _TABLES: dict[str, tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]] = {
     "camvid": (CAMVID_CLASSES, {name: i for i, name in enumerate(CAMVID_CLASSES)}, (VOID,)),
 }
 TABLE_NAMES = tuple(_TABLES)
+CLASSES = {name: classes for name, (classes, _, _) in _TABLES.items()}  # of each table
 
 # These label images are 16 bit colour; the class is in the red channel, the instance in another.
 IN_RED_CHANNEL = ("synthia",)

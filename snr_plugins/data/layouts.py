@@ -6,6 +6,7 @@ Counts are those that the papers named in ``citation`` publish.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.errors import InputError
@@ -54,6 +55,7 @@ class Layout:
         nested: whether the images lie in one folder per city.
         any_variants: whether variants may be absent as a whole.
         unlabelled: splits that have no labels.
+        one_size: whether all images have one size.
         left_out: stems of frames whose label does not fit; the loaders leave them out.
         citation: where it was published.
         experiments: what it is for, as "role of configs/<pattern>".
@@ -70,6 +72,7 @@ class Layout:
     nested: bool = False
     any_variants: bool = False
     unlabelled: tuple[str, ...] = ()
+    one_size: bool = False
     left_out: tuple[str, ...] = ()
     citation: str = ""
     experiments: tuple[str, ...] = ()
@@ -101,6 +104,7 @@ def _cityscapes(name: str, conditions: tuple[str, ...], **options) -> Layout:
         label_suffix="_gtFine_labelIds.png",
         table="cityscapes",
         nested=True,
+        one_size=True,
         **options,
     )
 
@@ -115,7 +119,13 @@ _ALL = (
         folder="cityscapes",
         splits={"train": 2975, "val": 500},
         citation="Cordts et al., CVPR 2016, arXiv 1604.01685",
-        experiments=(f"source of {_TO_FOGGY}", *_SEGMENTATION_TESTS),
+        experiments=(
+            f"source of {_TO_FOGGY}",
+            "source of configs/detection/faster_rcnn_*_cityscapes_to_kitti*.yaml",
+            "target of configs/detection/faster_rcnn_*_kitti_to_cityscapes*.yaml",
+            "target of configs/detection/faster_rcnn_*_sim10k_to_cityscapes*.yaml",
+            *_SEGMENTATION_TESTS,
+        ),
     ),
     *(
         _cityscapes(
@@ -159,6 +169,10 @@ _ALL = (
         label_suffix=".txt",
         label_kind=KITTI_TEXT,
         citation="Geiger, Lenz, Urtasun, CVPR 2012",
+        experiments=(
+            "source of configs/detection/faster_rcnn_*_kitti_to_cityscapes*.yaml",
+            "target of configs/detection/faster_rcnn_*_cityscapes_to_kitti*.yaml",
+        ),
     ),
     Layout(
         name="sim10k",
@@ -169,6 +183,7 @@ _ALL = (
         label_suffix=".xml",
         label_kind=VOC_XML,
         citation="Johnson-Roberson et al., ICRA 2017, arXiv 1610.01983",
+        experiments=("source of configs/detection/faster_rcnn_*_sim10k_to_cityscapes*.yaml",),
     ),
     Layout(
         name="gta5",
@@ -190,6 +205,7 @@ _ALL = (
         label_folder="GT/LABELS",
         label_suffix=".png",
         table="synthia",
+        one_size=True,
         citation="Ros et al., CVPR 2016",
         experiments=("source of configs/segmentation/*_synthia*.py",),
     ),
@@ -205,6 +221,7 @@ _ALL = (
         label_folder="{city}/Labels/{part}",
         label_suffix="_eval.png",
         table="cross_city",
+        one_size=True,
         unlabelled=tuple(f"{city}/Train" for city in CITIES),
         citation="Chen et al., ICCV 2017, arXiv 1704.08509",
         experiments=_SEGMENTATION_TESTS,
@@ -217,6 +234,7 @@ _ALL = (
         label_folder="{split}/labels",
         label_suffix=".png",
         table="camvid",
+        one_size=True,
         citation="Brostow, Fauqueur, Cipolla, Pattern Recognition Letters 2009",
         experiments=(
             "source and targets of configs/detection/*_camvid*.yaml",
@@ -232,12 +250,54 @@ CITYSCAPES_IN = {
 }
 
 
-def layout_named(name: str) -> Layout:
-    """The layout of this name.
+def layout_named(name: str) -> tuple[Layout, tuple[str, ...]]:
+    """The layout and splits of a name: a layout's own, or one of Detectron2's catalogue.
+
+    ``cityscapes`` has all its splits, ``cityscapes_car_val`` or ``foggy_cityscapes_all_train`` one.
 
     Raises:
         InputError: there is none.
     """
-    if name not in LAYOUTS:
-        raise InputError(f"Unknown dataset {name!r}: choose from {', '.join(LAYOUTS)}.")
-    return LAYOUTS[name]
+    if name in LAYOUTS:
+        return LAYOUTS[name], tuple(LAYOUTS[name].splits)
+    plain = name.removesuffix("_detectron")
+    for layout in LAYOUTS.values():
+        for split in layout.splits:
+            if plain in (f"{layout.name}{kind}_{split}" for kind in ("", "_boxes", "_car")):
+                return layout, (split,)
+            if layout.name == "synthetic_city":
+                for condition in CONDITIONS:
+                    if plain == f"{layout.name}_{condition}_{split}":
+                        return CITYSCAPES_IN[condition], (split,)
+    raise InputError(
+        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or correct "
+        "the path."
+    )
+
+
+def layouts_in(root: Path) -> list[Layout]:
+    """The layouts that a folder has the form of, by the folders that it holds."""
+    if (root / "city.json").is_file():
+        return [LAYOUTS["synthetic_city"]]
+    found = [
+        layout
+        for layout in LAYOUTS.values()
+        if layout.name not in ("synthetic_city", "foggy_cityscapes_all")
+        and any(_has_split(root, layout, split) for split in layout.splits)
+    ]
+    foggy = [layout for layout in found if layout.name.startswith("foggy_")]
+    if len(foggy) == len(_FOG):
+        found = [layout for layout in found if layout not in foggy]
+        found.append(LAYOUTS["foggy_cityscapes_all"])
+    return found
+
+
+def _has_split(root: Path, layout: Layout, split: str) -> bool:
+    """Whether images of the layout's names lie there, and a folder for their labels."""
+    labels = root / layout.labels_of(split)
+    if split not in layout.unlabelled and not labels.is_dir():
+        return False
+    pattern = "*/*" if layout.nested else "*"
+    suffix = layout.variants[0].suffix.lower()
+    images = (root / layout.image_folder(split)).glob(pattern)
+    return any(image.name.lower().endswith(suffix) for image in images)

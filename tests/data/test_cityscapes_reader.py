@@ -210,3 +210,42 @@ def test_unknown_names_list_the_known_ones(tree):
         read_cityscapes(tree, "val", ("snow",))
     with pytest.raises(InputError, match="box convention 'coco': choose from detectron2, det"):
         read_cityscapes(tree, "val", box_convention="coco")
+
+
+@pytest.mark.parametrize("size", [(128, 64), (256, 128), (512, 256)])
+@pytest.mark.parametrize("groups", [False, True])
+def test_same_boxes_as_detectron2_on_the_synthetic_city(tmp_path, size, groups):
+    cityscapes = pytest.importorskip("detectron2.data.datasets.cityscapes")
+    from snr_plugins.data.city import write_city
+
+    try:
+        write_city(tmp_path, 0, 3, seed=5, size=size, conditions=("clear",), progress=False)
+    except InputError as error:
+        pytest.skip(str(error))  # no OpenGL
+    if groups:  # every second car of each frame joins one group
+        for path in tmp_path.rglob("*_instanceIds.png"):
+            ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            ids[(ids >= 26000) & (ids < 27000) & (ids % 2 == 0)] = 26
+            assert cv2.imwrite(str(path), ids)
+    theirs = cityscapes.load_cityscapes_instances(
+        str(tmp_path / "leftImg8bit/val"),
+        str(tmp_path / "gtFine/val"),
+        from_json=False,
+        to_polygons=False,
+    )
+    theirs = {record["file_name"]: record for record in theirs}
+    ours = read_cityscapes(tmp_path, "val")
+    assert len(ours) == len(theirs) == 3
+    found = 0
+    for record in ours:
+        expected = theirs[record["file_name"]]
+        assert (record["height"], record["width"]) == (expected["height"], expected["width"])
+        boxes = sorted(
+            (a["category_id"], bool(a["iscrowd"]), *map(int, a["bbox"]))
+            for a in expected["annotations"]
+        )
+        assert boxes == sorted(
+            (a["category_id"], bool(a["iscrowd"]), *a["bbox"]) for a in record["annotations"]
+        )
+        found += sum(a["iscrowd"] for a in record["annotations"]) if groups else len(boxes)
+    assert found > 0

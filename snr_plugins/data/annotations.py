@@ -1,0 +1,107 @@
+"""What one label file of any layout holds: pixels and boxes of each class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from snr_plugins.data import kitti, sim10k
+from snr_plugins.data.cityscapes import LABEL_SUFFIX as INSTANCE_SUFFIX
+from snr_plugins.data.cityscapes import boxes_of_instances
+from snr_plugins.data.files import read_ids
+from snr_plugins.data.label_ids import CLASSES, IN_RED_CHANNEL, UNKNOWN, VOID, lookup_table
+from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.data.layouts import KITTI_TEXT, VOC_XML, Layout
+from snr_plugins.errors import InputError
+
+
+@dataclass(frozen=True)
+class Box:
+    """Class name, [x0, y0, x1, y1] in pixels, and whether it is a group."""
+
+    name: str
+    corners: list[float]
+    is_group: bool = False
+
+    @property
+    def title(self) -> str:
+        """The class name, marked for a group."""
+        return f"{self.name} group" if self.is_group else self.name
+
+
+@dataclass
+class Annotation:
+    """What a label file holds.
+
+    Args:
+        size: (height, width) of the image that it is for; None where it does not say.
+        pixels: number of pixels of each class, and of "void".
+        boxes: objects; empty for layouts without instances.
+        unknown: ids that the layout does not define.
+        missing: another label file that should lie beside it and does not.
+    """
+
+    size: tuple[int, int] | None
+    pixels: Counter = field(default_factory=Counter)
+    boxes: list[Box] = field(default_factory=list)
+    unknown: list[int] = field(default_factory=list)
+    missing: Path | None = None
+
+
+def read_annotation(layout: Layout, path: Path) -> Annotation:
+    """Read a label file.
+
+    Raises:
+        InputError: it cannot be read, or is not of the layout's form.
+    """
+    if layout.label_kind == KITTI_TEXT:
+        boxes = [Box(kind, box, kind == "DontCare") for kind, box in kitti.read_objects(path)]
+        return Annotation(None, boxes=boxes)
+    if layout.label_kind == VOC_XML:
+        size, objects = sim10k.read_objects(path)
+        return Annotation(size, boxes=[Box(name, box) for name, box in objects])
+    return _read_ids(layout, path)
+
+
+def read_train_ids(layout: Layout, path: Path) -> np.ndarray:
+    """(H, W) int16: train ids of a label image, see `snr_plugins.data.label_ids.lookup_table`."""
+    return _table(layout.table)[read_ids(path, layout.table in IN_RED_CHANNEL)]
+
+
+def _read_ids(layout: Layout, path: Path) -> Annotation:
+    ids = read_ids(path, layout.table in IN_RED_CHANNEL)
+    counts = np.bincount(ids.ravel())
+    annotation = Annotation(ids.shape)
+    classes = CLASSES[layout.table]
+    for raw_id in np.flatnonzero(counts):
+        train_id = int(_table(layout.table)[raw_id])
+        if train_id == UNKNOWN:
+            annotation.unknown.append(int(raw_id))
+        else:
+            name = "void" if train_id == VOID else classes[train_id]
+            annotation.pixels[name] += int(counts[raw_id])
+    if layout.nested:  # Cityscapes: boxes come from a second image
+        instances = path.with_name(path.name.removesuffix(layout.label_suffix) + INSTANCE_SUFFIX)
+        if not instances.is_file():
+            annotation.missing = instances
+            return annotation
+        instance_ids = read_ids(instances)
+        if instance_ids.shape != ids.shape:
+            raise InputError(
+                f"{instances} is {instance_ids.shape[1]}x{instance_ids.shape[0]} pixels but {path} "
+                f"is {ids.shape[1]}x{ids.shape[0]}: both must come from the same frame and size."
+            )
+        annotation.boxes = [
+            Box(THING_CLASSES[box["category_id"]], box["bbox"], bool(box["iscrowd"]))
+            for box in boxes_of_instances(instance_ids, "detectron2")
+        ]
+    return annotation
+
+
+@cache
+def _table(name: str) -> np.ndarray:
+    return lookup_table(name)

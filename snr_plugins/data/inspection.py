@@ -1,0 +1,280 @@
+"""What is wrong with a dataset on disk: everything at once, where a loader stops at the first."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+from tqdm import tqdm
+
+from snr_plugins.data.annotations import Annotation, read_annotation
+from snr_plugins.data.files import IMAGE_SUFFIXES, read_image_size
+from snr_plugins.data.layouts import IDS, Layout, Variant
+from snr_plugins.errors import InputError
+
+POLYGONS = "_gtFine_polygons.json"
+
+
+@dataclass
+class Report:
+    """What was found in one split.
+
+    Args:
+        title: dataset, split and folder.
+        images, labels: number of files that bear the expected names.
+        published: number of images that the dataset's paper has; None where any is right.
+        sizes: number of images of each (height, width).
+        pixels: number of labelled pixels of each class.
+        boxes: number of boxes of each class; groups apart, as "car group".
+        faults: sentences by kind of fault.
+        notes: what is worth knowing and not wrong.
+        samples: some frames, for a picture: (image, label or None).
+    """
+
+    title: str
+    images: int = 0
+    labels: int = 0
+    published: int | None = None
+    sizes: Counter = field(default_factory=Counter)
+    pixels: Counter = field(default_factory=Counter)
+    boxes: Counter = field(default_factory=Counter)
+    faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    notes: list[str] = field(default_factory=list)
+    samples: list[tuple[Path, Path | None]] = field(default_factory=list)
+
+
+def inspect_layout(
+    layout: Layout, root: Path, split: str, any_count: bool = False, progress: bool = True
+) -> Report:
+    """Check one split of a dataset in its layout.
+
+    Args:
+        layout: of `snr_plugins.data.layouts`.
+        root: the folder that ``layout.image_folder`` lies in.
+        split: one of the layout's.
+        any_count: another number of images than the published one is no fault.
+        progress: show a progress bar on stderr.
+    """
+    variants = [
+        variant
+        for index, variant in enumerate(layout.variants)
+        if not layout.any_variants or (root / layout.image_folder(split, index)).is_dir()
+    ] or list(layout.variants)
+    report = Report(f"{layout.name}, {split}, in {root}", published=layout.splits.get(split))
+    labels = _list_labels(layout, root, split, report)
+    images = {
+        variant: _list_images(layout, variant, root, split, report, variants)
+        for variant in variants
+    }
+    stems = sorted(set().union(*images.values()))
+    _compare_stems(layout, split, images, labels, root, report)
+    report.images = sum(map(len, images.values()))
+    report.labels = len(labels)
+    if report.published not in (None, report.images) and not any_count:
+        report.faults["number of images"].append(
+            f"{report.images} images, but {report.published} are published ({layout.citation}): "
+            "unpack the archives again, or say --any-count for a part of the dataset"
+        )
+    jobs = [
+        ([found[stem] for found in images.values() if stem in found], labels.get(stem))
+        for stem in stems
+    ]
+    for (_, label), (sizes, annotation, faults) in zip(
+        jobs, _in_threads(layout, jobs, progress), strict=True
+    ):
+        for kind, sentence in faults:
+            report.faults[kind].append(sentence)
+        report.sizes.update(sizes.values())
+        if annotation is None:
+            continue
+        report.pixels.update(annotation.pixels)
+        report.boxes.update(box.title for box in annotation.boxes)
+        left_out = Path(label).stem in layout.left_out
+        for path, size in sizes.items():
+            if annotation.size not in (None, size):
+                sentence = (
+                    f"{path} is {size[1]}x{size[0]}, its label {label} is "
+                    f"{annotation.size[1]}x{annotation.size[0]}"
+                )
+                if left_out:
+                    report.notes.append(f"{sentence}: known, the loaders leave it out")
+                else:
+                    report.faults["label of another size than its image"].append(sentence)
+        if annotation.unknown and not left_out:
+            report.faults["label ids that the dataset does not define"].append(
+                f"{label} holds {', '.join(map(str, annotation.unknown))}"
+            )
+    if layout.one_size:
+        _report_odd_sizes(jobs, report)
+    report.samples = [(paths[0], label) for paths, label in jobs if paths]
+    return report
+
+
+def inspect_images(root: Path, images: list[Path], progress: bool = True) -> Report:
+    """Check a plain folder of images, unlabelled."""
+    report = Report(f"images without labels, in {root}", images=len(images))
+    jobs = [([image], None) for image in images]
+    for sizes, _, faults in _in_threads(None, jobs, progress):
+        for kind, sentence in faults:
+            report.faults[kind].append(sentence)
+        report.sizes.update(sizes.values())
+    _report_duplicates(images, report, key=lambda path: path.with_suffix(""))
+    report.samples = [(image, None) for image in images]
+    return report
+
+
+def _walk(folder: Path, nested: bool) -> Iterator[Path]:
+    """Files of a folder, or of the folders in it; links followed, hidden names left out."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        if nested and path.is_dir():
+            yield from _walk(path, nested=False)
+        elif not nested and not path.is_dir():
+            yield path
+
+
+def _list_images(
+    layout: Layout,
+    variant: Variant,
+    root: Path,
+    split: str,
+    report: Report,
+    variants: list[Variant],
+) -> dict[str, Path]:
+    """Images of one variant by stem (with their city, in nested layouts)."""
+    folder = root / layout.image_folder(split, layout.variants.index(variant))
+    if not folder.is_dir():
+        report.faults["missing folder"].append(f"{folder} does not exist")
+        return {}
+    found, others = {}, []
+    for path in _walk(folder, layout.nested):
+        if path.is_symlink() and not path.exists():
+            report.faults["link to nothing"].append(f"{path} points to {os.readlink(path)}")
+        elif path.name.endswith(variant.suffix):
+            found[_stem(path, folder, variant.suffix)] = path
+        elif path.name.lower().endswith(variant.suffix.lower()):
+            report.faults["upper-case ending, which no loader sees"].append(
+                f"{path} should end in {variant.suffix}"
+            )
+            others.append(path)
+        elif path.suffix.lower() in IMAGE_SUFFIXES and not layout.nested:
+            others.append(path)
+    if not found:
+        report.faults["no image of the expected name"].append(
+            f"no file {'<city>/' if layout.nested else ''}*{variant.suffix} lies in {folder}"
+        )
+    _report_duplicates([*found.values(), *others], report, key=lambda path: _bare(path, variant))
+    return found
+
+
+def _bare(path: Path, variant: Variant) -> str:
+    name = path.name
+    if name.lower().endswith(variant.suffix.lower()):
+        return name[: -len(variant.suffix)]
+    return path.stem
+
+
+def _stem(path: Path, folder: Path, suffix: str) -> str:
+    return path.relative_to(folder).as_posix().removesuffix(suffix)
+
+
+def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict[str, Path]:
+    if split in layout.unlabelled:
+        return {}
+    folder = root / layout.labels_of(split)
+    if not folder.is_dir():
+        report.faults["missing folder"].append(f"{folder} does not exist")
+        return {}
+    return {
+        _stem(path, folder, layout.label_suffix): path
+        for path in _walk(folder, layout.nested)
+        if path.name.endswith(layout.label_suffix) and path.exists()
+    }
+
+
+def _compare_stems(
+    layout: Layout,
+    split: str,
+    images: dict[Variant, dict[str, Path]],
+    labels: dict[str, Path],
+    root: Path,
+    report: Report,
+) -> None:
+    stems = set().union(*images.values())
+    for variant, found in images.items():
+        if found:
+            report.faults[f"frame without its image {variant.name}"] += [
+                f"{stem}{variant.suffix} is missing" for stem in sorted(stems - found.keys())
+            ]
+    if split in layout.unlabelled:
+        return
+    folder = root / layout.labels_of(split)
+    for stem in sorted(stems - labels.keys()):
+        label = folder / f"{stem}{layout.label_suffix}"
+        if (folder / f"{stem}{POLYGONS}").is_file():
+            report.faults["polygons without masks"].append(
+                f"{stem}{POLYGONS} is there, {label.name} is not: unpack gtFine again, or draw the "
+                "masks with cityscapesScripts"
+            )
+        else:
+            report.faults["image without label"].append(f"{stem} has no label {label}")
+    report.faults["label without image"] += [
+        f"{labels[stem]} belongs to no image" for stem in sorted(labels.keys() - stems)
+    ]
+
+
+def _report_duplicates(paths: list[Path], report: Report, key) -> None:
+    by_key = defaultdict(list)
+    for path in paths:
+        by_key[key(path)].append(path)
+    report.faults["one name twice"] += [
+        " and ".join(map(str, same)) for same in by_key.values() if len(same) > 1
+    ]
+
+
+def _in_threads(layout: Layout | None, jobs: list, progress: bool) -> Iterator[tuple]:
+    # Decoding releases the interpreter lock.
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        results = pool.imap(lambda job: _check(layout, *job), jobs, chunksize=16)
+        yield from tqdm(results, total=len(jobs), unit="frame", disable=not progress)
+
+
+def _check(
+    layout: Layout | None, images: list[Path], label: Path | None
+) -> tuple[dict[Path, tuple[int, int]], Annotation | None, list[tuple[str, str]]]:
+    """Sizes of the whole images, what the label holds, and what cannot be read."""
+    sizes, annotation, faults = {}, None, []
+    for image in images:
+        try:
+            sizes[image] = read_image_size(image)
+        except InputError as error:
+            faults.append(("unreadable image", str(error)))
+    if layout is not None and label is not None:
+        try:
+            annotation = read_annotation(layout, label)
+        except InputError as error:
+            faults.append(("unreadable label", str(error)))
+        if layout.label_kind == IDS and annotation is not None and annotation.missing:
+            faults.append(("polygons without masks", f"{annotation.missing} is missing"))
+    return sizes, annotation, faults
+
+
+def _report_odd_sizes(jobs: list, report: Report) -> None:
+    if len(report.sizes) < 2:
+        return
+    (height, width), _ = report.sizes.most_common(1)[0]
+    for paths, _ in jobs:
+        for path in paths:
+            try:
+                size = read_image_size(path)
+            except InputError:
+                continue
+            if size != (height, width):
+                report.faults["odd size"].append(
+                    f"{path} is {size[1]}x{size[0]}, the others are {width}x{height}"
+                )

@@ -1,0 +1,196 @@
+"""Check a dataset on disk: layout, counts, damaged files, labels; exit 1 if anything is wrong.
+
+python tools/check_data.py cityscapes                  # below $DETECTRON2_DATASETS or --root
+python tools/check_data.py foggy_cityscapes_beta_0.02_val
+python tools/check_data.py data/gta5 --picture gta5.jpg
+python tools/check_data.py frames/                     # any images; any COCO file
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import cv2
+
+from snr_plugins.data.annotations import Box
+from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.files import write_whole
+from snr_plugins.data.folder import list_images
+from snr_plugins.data.gallery import gallery
+from snr_plugins.data.inspection import Report, inspect_images, inspect_layout
+from snr_plugins.data.layouts import LAYOUTS, Layout, layout_named, layouts_in
+from snr_plugins.errors import InputError
+
+SHOWN = 10  # faults of a kind
+
+
+def check(
+    name: str, root: Path, any_count: bool
+) -> list[tuple[Report, Layout | None, dict[Path, list[Box]]]]:
+    """A report for each split that a name or path stands for."""
+    path = Path(name)
+    if path.suffix == ".json" and path.is_file():
+        return [check_coco(path)]
+    if not path.is_dir():
+        layout, splits = layout_named(name)
+        folder = root / layout.folder
+        if not folder.is_dir():
+            raise InputError(
+                f"The folder {folder} does not exist: set DETECTRON2_DATASETS or --root to the "
+                f"folder that holds {layout.folder}, or give the path itself."
+            )
+        return [(inspect_layout(layout, folder, split, any_count), layout, {}) for split in splits]
+    reports = [
+        (inspect_layout(layout, path, split, any_count), layout, {})
+        for layout in layouts_in(path)
+        for split in layout.splits
+        if (path / layout.image_folder(split)).is_dir()
+    ]
+    reports += [check_coco(file) for file in coco_files(path)]
+    if reports:
+        return reports
+    report = inspect_images(path, list_images(path))
+    report.notes.append(
+        "no dataset's layout was recognised; if this should be one, give its name and --root"
+    )
+    return [(report, None, {})]
+
+
+def coco_files(folder: Path) -> list[Path]:
+    """COCO files in a folder, or in folders of splits below it."""
+    files = sorted([*folder.glob("*.json"), *folder.glob("*/boxes.json")])
+    return [file for file in files if b'"categories"' in file.read_bytes()]
+
+
+def check_coco(file: Path) -> tuple[Report, None, dict[Path, list[Box]]]:
+    """Images and boxes of a COCO file, whose images lie beside it or in ``images/``."""
+    content = {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        names = [entry["file_name"] for entry in content["images"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        names = []
+    folders = [file.parent / "images", file.parent]
+    folder = next((f for f in folders if names and (f / names[0]).is_file()), folders[0])
+    images = [folder / name for name in names]
+    report = inspect_images(folder, [image for image in images if image.is_file()])
+    report.title = f"COCO file {file}, images in {folder}"
+    try:
+        check_coco_folder(file, folder)
+    except InputError as error:
+        report.faults["COCO file"].append(str(error))
+        return report, None, {}
+    classes = {entry["id"]: entry["name"] for entry in content["categories"]}
+    path_of = {entry["id"]: folder / entry["file_name"] for entry in content["images"]}
+    boxes: dict[Path, list[Box]] = {}
+    for entry in content.get("annotations", []):
+        x, y, width, height = entry["bbox"]
+        box = Box(
+            classes[entry["category_id"]], [x, y, x + width, y + height], bool(entry["iscrowd"])
+        )
+        boxes.setdefault(path_of[entry["image_id"]], []).append(box)
+        report.boxes[box.title] += 1
+    report.labels = len(boxes)
+    return report, None, boxes
+
+
+def experiments(report: Report, layout: Layout | None) -> tuple[str, ...]:
+    """What the data is good for."""
+    if layout is not None:
+        return layout.experiments
+    if report.boxes:
+        return ("source or target: snr_plugins.detection.register_coco_folder",)
+    return ("unlabelled target: snr_plugins.detection.register_image_folder",)
+
+
+def describe(report: Report, layout: Layout | None, everything: bool) -> str:
+    """The report as text."""
+    of = f" of {report.published} published" if report.published is not None else ""
+    lines = [report.title, f"  images    {report.images}{of}, {report.labels} labels"]
+    if layout is not None and layout.citation:
+        lines.append(f"  from      {layout.citation}")
+    sizes = [f"{width}x{height} ({n})" for (height, width), n in report.sizes.most_common(4)]
+    more = len(report.sizes) - len(sizes)
+    lines.append(f"  size      {', '.join(sizes)}" + (f" and {more} others" if more > 0 else ""))
+    if report.pixels:
+        lines.append(f"  pixels    {_shares(report.pixels)}")
+    if report.boxes:
+        boxes = ", ".join(f"{name} {count}" for name, count in report.boxes.most_common())
+        lines.append(f"  boxes     {boxes}")
+    lines += [f"  good for  {use}" for use in experiments(report, layout)]
+    lines += [f"  note      {note}" for note in report.notes]
+    faults = {kind: found for kind, found in report.faults.items() if found}
+    for kind, found in faults.items():
+        lines.append(f"  WRONG     {kind}: {len(found)}")
+        shown = found if everything else found[:SHOWN]
+        lines += [f"              {sentence}" for sentence in shown]
+        if len(found) > len(shown):
+            lines.append(f"              and {len(found) - len(shown)} more: say --all")
+    if not faults:
+        lines.append("  nothing wrong")
+    return "\n".join(lines)
+
+
+def _shares(pixels: Counter) -> str:
+    total = sum(pixels.values())
+    return ", ".join(f"{name} {100 * n / total:.2g} %" for name, n in pixels.most_common())
+
+
+def write_picture(path: Path, reports: list) -> None:
+    """The frames of all reports; each shows its share of nine."""
+    pictures = [
+        gallery(report.samples, layout, boxes, class_names(report))
+        for report, layout, boxes in reports
+        if report.samples
+    ]
+    if not pictures:
+        raise InputError(f"There is no image to draw {path} from: mend the dataset first.")
+    for index, picture in enumerate(pictures):
+        name = path if index == 0 else path.with_stem(f"{path.stem}_{index + 1}")
+        write_whole(name, cv2.imencode(name.suffix, picture[..., ::-1])[1].tobytes())
+        print(f"wrote {name}")
+
+
+def class_names(report: Report) -> list[str]:
+    """Of the boxes, in a fixed order."""
+    return sorted({name.removesuffix(" group") for name in report.boxes})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME|PATH", help=f"{', '.join(LAYOUTS)}; or a folder")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(os.environ.get("DETECTRON2_DATASETS", "datasets")),
+        help="folder that holds the datasets, for a NAME ($DETECTRON2_DATASETS)",
+    )
+    parser.add_argument("--any-count", action="store_true", help="a part of the dataset is fine")
+    parser.add_argument("--all", action="store_true", help=f"more than {SHOWN} faults of a kind")
+    parser.add_argument(
+        "--picture", type=Path, help="write frames with boxes or masks (.jpg, .png)"
+    )
+    args = parser.parse_args()
+    if args.picture and args.picture.suffix.lower() not in (".jpg", ".png"):
+        parser.error(f"--picture: {args.picture} should end in .jpg or .png")
+    try:
+        reports = check(args.name, args.root, args.any_count)
+        for report, layout, _ in reports:
+            print(describe(report, layout, args.all))
+        if args.picture:
+            write_picture(args.picture, reports)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 1 if any(any(report.faults.values()) for report, _, _ in reports) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
