@@ -93,6 +93,15 @@ def test_gta5(tmp_path):
     assert dataset[0]["data_samples"].domain == "gta5"
 
 
+def test_frames_of_gta5_that_do_not_fit_are_left_out(tmp_path):
+    root = write_gta5(tmp_path, row(7))
+    for name in ("15188", "17705", "15189"):
+        for folder in ("images", "labels"):
+            (root / folder / f"{name}.png").write_bytes((root / folder / "00001.png").read_bytes())
+    frames = build("GTA5Dataset", root).load_data_list()
+    assert [Path(frame["img_path"]).stem for frame in frames] == ["00001", "15189"]
+
+
 def test_synthia(tmp_path):
     dataset = build("SYNTHIADataset", write_synthia(tmp_path, row(3, 21, 22, 10)))
     assert labels(dataset) == [[0, 3, 255, 11]]
