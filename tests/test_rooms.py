@@ -12,6 +12,9 @@ FORBIDDEN = {
     "snr_plugins.data.label_ids": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.cityscapes": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.data.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),
+    "snr_plugins.stamp": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.segmentation": ("detectron2", "snr_plugins.detection", "tools"),
     "snr_plugins.detection": ("mmengine", "mmcv", "mmseg", "snr_plugins.segmentation", "tools"),
 }

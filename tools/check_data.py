@@ -23,19 +23,20 @@ from snr_plugins.data.files import write_whole
 from snr_plugins.data.folder import list_images
 from snr_plugins.data.gallery import gallery
 from snr_plugins.data.inspection import Report, inspect_images, inspect_layout
-from snr_plugins.data.layouts import LAYOUTS, Layout, layout_named, layouts_in
+from snr_plugins.data.layouts import LAYOUTS, Layout
+from snr_plugins.data.recognition import layout_named, layouts_in
 from snr_plugins.errors import InputError
 
 SHOWN = 10  # faults of a kind
 
 
 def check(
-    name: str, root: Path, any_count: bool
+    name: str, root: Path, any_count: bool, decode: bool
 ) -> list[tuple[Report, Layout | None, dict[Path, list[Box]]]]:
     """A report for each split that a name or path stands for."""
     path = Path(name)
     if path.suffix == ".json" and path.is_file():
-        return [check_coco(path)]
+        return [check_coco(path, decode)]
     if not path.is_dir():
         layout, splits = layout_named(name)
         folder = root / layout.folder
@@ -44,17 +45,20 @@ def check(
                 f"The folder {folder} does not exist: set DETECTRON2_DATASETS or --root to the "
                 f"folder that holds {layout.folder}, or give the path itself."
             )
-        return [(inspect_layout(layout, folder, split, any_count), layout, {}) for split in splits]
+        return [
+            (inspect_layout(layout, folder, split, any_count, decode), layout, {})
+            for split in splits
+        ]
     reports = [
-        (inspect_layout(layout, path, split, any_count), layout, {})
+        (inspect_layout(layout, path, split, any_count, decode), layout, {})
         for layout in layouts_in(path)
         for split in layout.splits
         if (path / layout.image_folder(split)).is_dir()
     ]
-    reports += [check_coco(file) for file in coco_files(path)]
+    reports += [check_coco(file, decode) for file in coco_files(path)]
     if reports:
         return reports
-    report = inspect_images(path, list_images(path))
+    report = inspect_images(path, list_images(path), decode)
     report.notes.append(
         "no dataset's layout was recognised; if this should be one, give its name and --root"
     )
@@ -67,7 +71,7 @@ def coco_files(folder: Path) -> list[Path]:
     return [file for file in files if b'"categories"' in file.read_bytes()]
 
 
-def check_coco(file: Path) -> tuple[Report, None, dict[Path, list[Box]]]:
+def check_coco(file: Path, decode: bool) -> tuple[Report, None, dict[Path, list[Box]]]:
     """Images and boxes of a COCO file, whose images lie beside it or in ``images/``."""
     content = {}
     try:
@@ -78,7 +82,7 @@ def check_coco(file: Path) -> tuple[Report, None, dict[Path, list[Box]]]:
     folders = [file.parent / "images", file.parent]
     folder = next((f for f in folders if names and (f / names[0]).is_file()), folders[0])
     images = [folder / name for name in names]
-    report = inspect_images(folder, [image for image in images if image.is_file()])
+    report = inspect_images(folder, [image for image in images if image.is_file()], decode)
     report.title = f"COCO file {file}, images in {folder}"
     try:
         check_coco_folder(file, folder)
@@ -173,6 +177,7 @@ def main() -> int:
         help="folder that holds the datasets, for a NAME ($DETECTRON2_DATASETS)",
     )
     parser.add_argument("--any-count", action="store_true", help="a part of the dataset is fine")
+    parser.add_argument("--decode", action="store_true", help="find damage inside images (slow)")
     parser.add_argument("--all", action="store_true", help=f"more than {SHOWN} faults of a kind")
     parser.add_argument(
         "--picture", type=Path, help="write frames with boxes or masks (.jpg, .png)"
@@ -181,7 +186,7 @@ def main() -> int:
     if args.picture and args.picture.suffix.lower() not in (".jpg", ".png"):
         parser.error(f"--picture: {args.picture} should end in .jpg or .png")
     try:
-        reports = check(args.name, args.root, args.any_count)
+        reports = check(args.name, args.root, args.any_count, args.decode)
         for report, layout, _ in reports:
             print(describe(report, layout, args.all))
         if args.picture:

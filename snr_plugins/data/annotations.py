@@ -13,10 +13,10 @@ from snr_plugins.data import kitti, sim10k
 from snr_plugins.data.cityscapes import LABEL_SUFFIX as INSTANCE_SUFFIX
 from snr_plugins.data.cityscapes import boxes_of_instances
 from snr_plugins.data.files import read_ids
+from snr_plugins.data.frames import check_same_size
 from snr_plugins.data.label_ids import CLASSES, IN_RED_CHANNEL, UNKNOWN, VOID, lookup_table
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.data.layouts import KITTI_TEXT, VOC_XML, Layout
-from snr_plugins.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,7 @@ def _read_ids(layout: Layout, path: Path) -> Annotation:
             annotation.missing = instances
             return annotation
         instance_ids = read_ids(instances)
-        if instance_ids.shape != ids.shape:
-            raise InputError(
-                f"{instances} is {instance_ids.shape[1]}x{instance_ids.shape[0]} pixels but {path} "
-                f"is {ids.shape[1]}x{ids.shape[0]}: both must come from the same frame and size."
-            )
+        check_same_size(instances, instance_ids.shape, path, ids.shape)
         annotation.boxes = [
             Box(THING_CLASSES[box["category_id"]], box["bbox"], bool(box["iscrowd"]))
             for box in boxes_of_instances(instance_ids, "detectron2")

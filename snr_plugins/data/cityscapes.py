@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from snr_plugins.data.files import read_ids, read_png_size
-from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.frames import Frame, check_same_size, list_frames
 from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID, THING_CLASSES
 from snr_plugins.errors import InputError
 
@@ -193,11 +193,7 @@ def _record(
     label_size: tuple[int, int],
     annotations: list[dict],
 ) -> dict:
-    if size != label_size:
-        raise InputError(
-            f"{frame.image} is {size[1]}x{size[0]} pixels but its label {frame.label} is "
-            f"{label_size[1]}x{label_size[0]}: both must come from the same frame and size."
-        )
+    check_same_size(frame.image, size, frame.label, label_size)
     return {
         "file_name": str(frame.image),
         "image_id": image_id,

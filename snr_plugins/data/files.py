@@ -61,6 +61,19 @@ def read_image_size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path} is no readable image ({error}): mend or remove it.") from error
 
 
+def check_decodes(path: Path) -> None:
+    """Decode an image.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
+
+
 def _ends_of(path: Path, first: int, last: int) -> tuple[bytes, bytes]:
     try:
         with open(path, "rb") as file:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from snr_plugins.data.city.label_ids import Label
 from snr_plugins.data.cityscapes import CONDITIONS, Condition
 from snr_plugins.data.files import is_whole, png_bytes, read_ids, read_png_size, write_whole
-from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.frames import Frame, check_same_size, list_frames
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity
 from snr_plugins.data.weather import add_fog, atmospheric_light
 from snr_plugins.errors import InputError
@@ -151,20 +151,13 @@ def _write(job: tuple[Source, list[tuple[float, Path]]]) -> None:
 
 def distance_of(source: Source, image: np.ndarray) -> np.ndarray:
     """(H, W) float32 in metres: the completed distance of a frame."""
+    path, size = source.frame.image, image.shape[:2]
     disparity, sky = read_disparity(source.frame.label), None
-    _check_size(source.frame.label, disparity.shape, source.frame.image, image)
+    check_same_size(path, size, source.frame.label, disparity.shape)
     if source.label.is_file():
         sky = read_ids(source.label) == Label.SKY
-        _check_size(source.label, sky.shape, source.frame.image, image)
+        check_same_size(path, size, source.label, sky.shape)
     return complete_distance(disparity, image, read_camera(source.camera), sky)
-
-
-def _check_size(path: Path, shape: tuple[int, ...], image_path: Path, image: np.ndarray) -> None:
-    if shape != image.shape[:2]:
-        raise InputError(
-            f"{path} is {shape[1]}x{shape[0]} pixels but {image_path} is "
-            f"{image.shape[1]}x{image.shape[0]}: both must come from the same frame and size."
-        )
 
 
 def read_rgb(path: Path) -> np.ndarray:

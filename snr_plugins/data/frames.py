@@ -58,3 +58,18 @@ def list_frames(
         pattern = f"<city>/*{image_suffix}" if nested else f"*{image_suffix}"
         raise InputError(f"No file {pattern} lies in {image_dir}: {mend}.")
     return frames
+
+
+def check_same_size(
+    image: Path, image_size: tuple[int, int], label: Path, label_size: tuple[int, int]
+) -> None:
+    """Make sure that an image and what belongs to it have one (height, width).
+
+    Raises:
+        InputError: they differ.
+    """
+    if tuple(image_size) != tuple(label_size):
+        raise InputError(
+            f"{image} is {image_size[1]}x{image_size[0]} pixels but {label} is "
+            f"{label_size[1]}x{label_size[0]}: both must come from the same frame and size."
+        )

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from snr_plugins.data.annotations import Annotation, read_annotation
-from snr_plugins.data.files import IMAGE_SUFFIXES, read_image_size
+from snr_plugins.data.files import IMAGE_SUFFIXES, check_decodes, read_image_size
 from snr_plugins.data.layouts import IDS, Layout, Variant
 from snr_plugins.errors import InputError
 
@@ -48,7 +48,12 @@ class Report:
 
 
 def inspect_layout(
-    layout: Layout, root: Path, split: str, any_count: bool = False, progress: bool = True
+    layout: Layout,
+    root: Path,
+    split: str,
+    any_count: bool = False,
+    decode: bool = False,
+    progress: bool = True,
 ) -> Report:
     """Check one split of a dataset in its layout.
 
@@ -57,6 +62,8 @@ def inspect_layout(
         root: the folder that ``layout.image_folder`` lies in.
         split: one of the layout's.
         any_count: another number of images than the published one is no fault.
+        decode: decode every image, which finds damage inside; else its first and last bytes tell
+            whether it is whole. Label images are always decoded.
         progress: show a progress bar on stderr.
     """
     variants = [
@@ -83,12 +90,13 @@ def inspect_layout(
         ([found[stem] for found in images.values() if stem in found], labels.get(stem))
         for stem in stems
     ]
+    size_of: dict[Path, tuple[int, int]] = {}
     for (_, label), (sizes, annotation, faults) in zip(
-        jobs, _in_threads(layout, jobs, progress), strict=True
+        jobs, _in_threads(layout, jobs, decode, progress), strict=True
     ):
         for kind, sentence in faults:
             report.faults[kind].append(sentence)
-        report.sizes.update(sizes.values())
+        size_of.update(sizes)
         if annotation is None:
             continue
         report.pixels.update(annotation.pixels)
@@ -108,17 +116,20 @@ def inspect_layout(
             report.faults["label ids that the dataset does not define"].append(
                 f"{label} holds {', '.join(map(str, annotation.unknown))}"
             )
+    report.sizes.update(size_of.values())
     if layout.one_size:
-        _report_odd_sizes(jobs, report)
+        _report_odd_sizes(size_of, report)
     report.samples = [(paths[0], label) for paths, label in jobs if paths]
     return report
 
 
-def inspect_images(root: Path, images: list[Path], progress: bool = True) -> Report:
-    """Check a plain folder of images, unlabelled."""
+def inspect_images(
+    root: Path, images: list[Path], decode: bool = False, progress: bool = True
+) -> Report:
+    """Check a plain folder of images, unlabelled; arguments as of `inspect_layout`."""
     report = Report(f"images without labels, in {root}", images=len(images))
     jobs = [([image], None) for image in images]
-    for sizes, _, faults in _in_threads(None, jobs, progress):
+    for sizes, _, faults in _in_threads(None, jobs, decode, progress):
         for kind, sentence in faults:
             report.faults[kind].append(sentence)
         report.sizes.update(sizes.values())
@@ -206,6 +217,8 @@ def _compare_stems(
     report: Report,
 ) -> None:
     stems = set().union(*images.values())
+    if not stems:  # the missing folder is named already
+        return
     for variant, found in images.items():
         if found:
             report.faults[f"frame without its image {variant.name}"] += [
@@ -237,21 +250,23 @@ def _report_duplicates(paths: list[Path], report: Report, key) -> None:
     ]
 
 
-def _in_threads(layout: Layout | None, jobs: list, progress: bool) -> Iterator[tuple]:
+def _in_threads(layout: Layout | None, jobs: list, decode: bool, progress: bool) -> Iterator[tuple]:
     # Decoding releases the interpreter lock.
     with ThreadPool(os.cpu_count() or 1) as pool:
-        results = pool.imap(lambda job: _check(layout, *job), jobs, chunksize=16)
+        results = pool.imap(lambda job: _check(layout, *job, decode), jobs, chunksize=16)
         yield from tqdm(results, total=len(jobs), unit="frame", disable=not progress)
 
 
 def _check(
-    layout: Layout | None, images: list[Path], label: Path | None
+    layout: Layout | None, images: list[Path], label: Path | None, decode: bool
 ) -> tuple[dict[Path, tuple[int, int]], Annotation | None, list[tuple[str, str]]]:
     """Sizes of the whole images, what the label holds, and what cannot be read."""
     sizes, annotation, faults = {}, None, []
     for image in images:
         try:
             sizes[image] = read_image_size(image)
+            if decode:
+                check_decodes(image)
         except InputError as error:
             faults.append(("unreadable image", str(error)))
     if layout is not None and label is not None:
@@ -264,17 +279,12 @@ def _check(
     return sizes, annotation, faults
 
 
-def _report_odd_sizes(jobs: list, report: Report) -> None:
+def _report_odd_sizes(size_of: dict[Path, tuple[int, int]], report: Report) -> None:
     if len(report.sizes) < 2:
         return
-    (height, width), _ = report.sizes.most_common(1)[0]
-    for paths, _ in jobs:
-        for path in paths:
-            try:
-                size = read_image_size(path)
-            except InputError:
-                continue
-            if size != (height, width):
-                report.faults["odd size"].append(
-                    f"{path} is {size[1]}x{size[0]}, the others are {width}x{height}"
-                )
+    common, _ = report.sizes.most_common(1)[0]
+    report.faults["odd size"] += [
+        f"{path} is {width}x{height}, most are {common[1]}x{common[0]}"
+        for path, (height, width) in size_of.items()
+        if (height, width) != common
+    ]

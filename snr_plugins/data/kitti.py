@@ -15,7 +15,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from snr_plugins.data.files import read_png_size
-from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.frames import Frame
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -57,15 +57,7 @@ def read_kitti(
         InputError: a folder or label is missing; an image is no PNG or cut short; a line is not
             of KITTI's form.
     """
-    layout = LAYOUTS["kitti"]
-    frames = list_frames(
-        Path(root, layout.image_folder("train")),
-        layout.variants[0].suffix,
-        Path(root, layout.labels_of("train")),
-        layout.label_suffix,
-        nested=False,
-        mend=mend,
-    )
+    frames = LAYOUTS["kitti"].frames(Path(root), "train", mend)
     with ThreadPool(os.cpu_count() or 1) as pool:
         return pool.map(_record, frames)
 

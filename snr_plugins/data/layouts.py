@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snr_plugins.data.cityscapes import CONDITIONS
-from snr_plugins.errors import InputError
+from snr_plugins.data.frames import Frame, list_frames
 
 CITIES = ("Rio", "Rome", "Taipei", "Tokyo")  # of Cross-City
 
@@ -84,6 +84,17 @@ class Layout:
     def labels_of(self, split: str) -> str:
         """Folder of a split's labels, below the root."""
         return _fill(self.label_folder, split)
+
+    def frames(self, root: Path, split: str, mend: str, variant: int = 0) -> list[Frame]:
+        """All images of a split with their labels, see `snr_plugins.data.frames.list_frames`."""
+        return list_frames(
+            root / self.image_folder(split, variant),
+            self.variants[variant].suffix,
+            root / self.labels_of(split),
+            self.label_suffix,
+            self.nested,
+            mend,
+        )
 
 
 def _fill(folder: str, split: str) -> str:
@@ -248,56 +259,3 @@ LAYOUTS = {layout.name: layout for layout in _ALL}
 CITYSCAPES_IN = {
     name: replace(LAYOUTS["synthetic_city"], variants=(_condition(name),)) for name in CONDITIONS
 }
-
-
-def layout_named(name: str) -> tuple[Layout, tuple[str, ...]]:
-    """The layout and splits of a name: a layout's own, or one of Detectron2's catalogue.
-
-    ``cityscapes`` has all its splits, ``cityscapes_car_val`` or ``foggy_cityscapes_all_train`` one.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name in LAYOUTS:
-        return LAYOUTS[name], tuple(LAYOUTS[name].splits)
-    plain = name.removesuffix("_detectron")
-    for layout in LAYOUTS.values():
-        for split in layout.splits:
-            if plain in (f"{layout.name}{kind}_{split}" for kind in ("", "_boxes", "_car")):
-                return layout, (split,)
-            if layout.name == "synthetic_city":
-                for condition in CONDITIONS:
-                    if plain == f"{layout.name}_{condition}_{split}":
-                        return CITYSCAPES_IN[condition], (split,)
-    raise InputError(
-        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or correct "
-        "the path."
-    )
-
-
-def layouts_in(root: Path) -> list[Layout]:
-    """The layouts that a folder has the form of, by the folders that it holds."""
-    if (root / "city.json").is_file():
-        return [LAYOUTS["synthetic_city"]]
-    found = [
-        layout
-        for layout in LAYOUTS.values()
-        if layout.name not in ("synthetic_city", "foggy_cityscapes_all")
-        and any(_has_split(root, layout, split) for split in layout.splits)
-    ]
-    foggy = [layout for layout in found if layout.name.startswith("foggy_")]
-    if len(foggy) == len(_FOG):
-        found = [layout for layout in found if layout not in foggy]
-        found.append(LAYOUTS["foggy_cityscapes_all"])
-    return found
-
-
-def _has_split(root: Path, layout: Layout, split: str) -> bool:
-    """Whether images of the layout's names lie there, and a folder for their labels."""
-    labels = root / layout.labels_of(split)
-    if split not in layout.unlabelled and not labels.is_dir():
-        return False
-    pattern = "*/*" if layout.nested else "*"
-    suffix = layout.variants[0].suffix.lower()
-    images = (root / layout.image_folder(split)).glob(pattern)
-    return any(image.name.lower().endswith(suffix) for image in images)

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from snr_plugins.data.files import read_image_size
-from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.frames import Frame, check_same_size
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -37,15 +37,7 @@ def read_sim10k(
         InputError: a folder or label is missing; an image is no JPEG or cut short; an annotation
             is not of VOC's form or of another size than its image.
     """
-    layout = LAYOUTS["sim10k"]
-    frames = list_frames(
-        Path(root, layout.image_folder("train")),
-        layout.variants[0].suffix,
-        Path(root, layout.labels_of("train")),
-        layout.label_suffix,
-        nested=False,
-        mend=mend,
-    )
+    frames = LAYOUTS["sim10k"].frames(Path(root), "train", mend)
     with ThreadPool(os.cpu_count() or 1) as pool:
         return pool.map(_record, frames)
 
@@ -75,11 +67,7 @@ def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[floa
 def _record(frame: Frame) -> dict:
     size = read_image_size(frame.image)
     label_size, objects = read_objects(frame.label)
-    if size != label_size:
-        raise InputError(
-            f"{frame.image} is {size[1]}x{size[0]} pixels but {frame.label} says "
-            f"{label_size[1]}x{label_size[0]}: both must come from the same frame and size."
-        )
+    check_same_size(frame.image, size, frame.label, label_size)
     return {
         "file_name": str(frame.image),
         "image_id": frame.stem,

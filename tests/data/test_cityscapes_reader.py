@@ -191,7 +191,7 @@ def damage_label_inside(root: Path) -> None:
         (remove_labels, "gtFine/val does not exist: unpack it"),
         (empty_split, r"No file <city>/\*_leftImg8bit.png lies in .*leftImg8bit/val: unpack it"),
         (remove_one_label, f"{STEM}_leftImg8bit.png has no label .*{STEM}_gtFine_instance"),
-        (shrink_image, f"{STEM}_leftImg8bit.png is 48x24 pixels but its label .* is 96x48"),
+        (shrink_image, f"{STEM}_leftImg8bit.png is 48x24 pixels but .*instanceIds.png is 96x48"),
         (colour_label, f"{STEM}_gtFine_instanceIds.png is an image of mode RGB"),
         (cut_image, f"{STEM}_leftImg8bit.png is cut short"),
         (cut_label, f"{STEM}_gtFine_instanceIds.png is cut short"),

@@ -105,11 +105,11 @@ def test_frames_without_labels_are_counted(tree):
         (lambda f: f["image"].write_bytes(f["image"].read_bytes()[:-9]), r"Img8bit\.png is cut"),
         (
             lambda f: Image.fromarray(np.ones((3, 5), np.uint16)).save(f["disparity"]),
-            r"_disparity\.png is 5x3 pixels but .*leftImg8bit\.png is 96x48",
+            r"leftImg8bit\.png is 96x48 pixels but .*_disparity\.png is 5x3",
         ),
         (
             lambda f: Image.fromarray(np.ones((3, 5), np.uint8)).save(f["labels"]),
-            r"_labelIds\.png is 5x3 pixels but .*leftImg8bit\.png is 96x48",
+            r"leftImg8bit\.png is 96x48 pixels but .*_labelIds\.png is 5x3",
         ),
     ],
 )  # fmt: skip

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.layouts import LAYOUTS, layout_named
+from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.data.recognition import layout_named
 from snr_plugins.errors import InputError
 from tests.segmentation.trees import (
     write_camvid,
@@ -177,7 +178,7 @@ def write_ids(path: Path, ids: np.ndarray) -> None:
         (
             lambda r: Image.new("RGB", (60, 30)).save(image_of(r)),
             "odd size: 1",
-            f"{STEM}_leftImg8bit.png is 60x30, the others are 96x48",
+            f"{STEM}_leftImg8bit.png is 60x30, most are 96x48",
         ),
         (
             lambda r: write_ids(label_of(r), np.full((HEIGHT, WIDTH), 99, np.uint8)),
@@ -191,6 +192,16 @@ def test_each_fault_of_cityscapes_is_named(city, break_tree, kind, named):
     report = check(city, "--any-count", code=1)
     assert f"WRONG     {kind}" in report
     assert named in report
+
+
+def test_damage_inside_an_image_is_found_by_decoding(city):
+    image = noise(city) / f"leftImg8bit/val/aachen/{STEM}_leftImg8bit.png"
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 255
+    image.write_bytes(content)
+    check(city, "--any-count", code=0)
+    report = check(city, "--any-count", "--decode", code=1)
+    assert "unreadable image: 1" in report and f"{STEM}_leftImg8bit.png is damaged" in report
 
 
 def test_a_missing_folder_is_named_where_the_name_is_given(city, tmp_path):
