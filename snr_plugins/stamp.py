@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import json
 import os
 from collections.abc import Sequence
@@ -22,11 +23,12 @@ def describe_checkpoint(path: str | os.PathLike[str] | None, iteration: int | No
     """A checkpoint's file, its SHA-256 and, in training, the iteration that was scored.
 
     Args:
-        path: a file; None where no file holds the weights that were scored.
+        path: a file; an address, which has no hash here; None where no file holds the weights
+            that were scored.
         iteration: number of iterations trained so far; None outside training.
     """
-    if path is None or not os.path.isfile(path):
-        return {"file": None, "sha256": None, "iteration": iteration}
+    if path is None or not os.path.isfile(path):  # an address, perhaps
+        return {"file": path and str(path), "sha256": None, "iteration": iteration}
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
@@ -36,8 +38,13 @@ def describe_checkpoint(path: str | os.PathLike[str] | None, iteration: int | No
 
 def versions(modules: Sequence[str]) -> dict[str, str]:
     """Version of this package and of each module."""
-    names = ("snr_plugins", *modules)
-    return {name: getattr(importlib.import_module(name), "__version__", "?") for name in names}
+    return {name: _version(name) for name in ("snr_plugins", *modules)}
+
+
+def _version(name: str) -> str:
+    # Builds of Detectron2 have other names as packages, so the module is asked first.
+    known = getattr(importlib.import_module(name), "__version__", None)
+    return known or importlib.metadata.version(name)
 
 
 def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
@@ -63,6 +70,8 @@ def summary(stamp: dict) -> str:
     checkpoint = stamp["checkpoint"]
     if checkpoint["sha256"]:
         weights = f"{checkpoint['file']} (sha256 {checkpoint['sha256'][:12]})"
+    elif checkpoint["file"]:
+        weights = f"{checkpoint['file']} (not a file here: no hash)"
     elif checkpoint["iteration"] is not None:
         weights = f"weights of iteration {checkpoint['iteration']}, in no file"
     else:
@@ -86,6 +95,6 @@ def _dataset_line(dataset: dict) -> str:
     if "boxes" in dataset:
         line += (
             f", {dataset['boxes']} boxes and {dataset['groups']} groups "
-            f"({dataset['box_convention']} convention)"
+            f"(convention: {dataset['box_convention']})"
         )
     return f"{line}, {len(dataset['classes'])} classes"

@@ -126,9 +126,10 @@ def describe(report: Report, layout: Layout | None, everything: bool) -> str:
     if report.boxes:
         boxes = ", ".join(f"{name} {count}" for name, count in report.boxes.most_common())
         lines.append(f"  boxes     {boxes}")
-    lines += [f"  good for  {use}" for use in experiments(report, layout)]
-    lines += [f"  note      {note}" for note in report.notes]
     faults = {kind: found for kind, found in report.faults.items() if found}
+    mended = ", once mended" if faults else ""
+    lines += [f"  good for  {use}{mended}" for use in experiments(report, layout)]
+    lines += [f"  note      {note}" for note in report.notes]
     for kind, found in faults.items():
         lines.append(f"  WRONG     {kind}: {len(found)}")
         shown = found if everything else found[:SHOWN]

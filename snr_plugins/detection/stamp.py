@@ -59,10 +59,9 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
     groups = sum(bool(annotation.get("iscrowd")) for annotation in annotations)
     classes = described.pop("thing_classes")
     counts = {"images": len(coco["images"]), "boxes": len(annotations) - groups, "groups": groups}
-    size = run and run.image_size
     return {
         "datasets": [{**described, **counts, "classes": classes}],
-        "image_size": f"{size[0]}, at most {size[1]}" if size else None,
+        "image_size": _image_size(run),
         # neither Trainer nor the LazyConfig launcher has any
         "test_time_augmentation": "none" if run else None,
         "checkpoint": _checkpoint(run) if run else describe_checkpoint(None),
@@ -70,6 +69,13 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
         "versions": versions(FRAMEWORKS),
         "scores": scores,
     }
+
+
+def _image_size(run: Run | None) -> str | None:
+    if run is None or run.image_size is None:
+        return None
+    short, longest = run.image_size
+    return f"{short}, at most {longest}" if short > 0 else "as on disk"  # 0: no resizing
 
 
 def _checkpoint(run: Run) -> dict:

@@ -36,12 +36,10 @@ class StampHook(Hook):
     def _write(self, runner: Runner, phase: str, metrics: dict[str, float] | None) -> None:
         loader = runner.val_dataloader if phase == "val" else runner.test_dataloader
         parts = getattr(loader.dataset, "datasets", [loader.dataset])  # of a ConcatDataset
-        sizes = {_image_size(part) for part in parts}
-        tta = type(_bare(runner.model)).__name__ if _has_tta(runner) else "none"
         stamp = {
             "datasets": [_describe(part) for part in parts],
-            "image_size": ", ".join(sorted(sizes)),
-            "test_time_augmentation": tta,
+            "image_size": ", ".join(sorted({_image_size(part) for part in parts})),
+            "test_time_augmentation": _tta(runner),
             "checkpoint": _checkpoint(runner, phase),
             "seed": runner.cfg.get("randomness", {}).get("seed"),
             "versions": versions(FRAMEWORKS),
@@ -51,39 +49,39 @@ class StampHook(Hook):
 
 
 def _describe(dataset: Dataset) -> dict:
+    """Of any dataset: those of others may lack all but their length."""
     layout = getattr(dataset, "layout", None)
     conditions = [variant.name for variant in layout.variants] if layout else []
     betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     return {
         "name": getattr(dataset, "domain", type(dataset).__name__),
-        "folder": dataset.data_prefix.get("img_path"),
+        "folder": getattr(dataset, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
         "betas": [beta for beta in betas if beta is not None],
         "images": len(dataset),
-        "classes": list(dataset.metainfo.get("classes") or ()),
+        "classes": list(getattr(dataset, "metainfo", {}).get("classes") or ()),
     }
 
 
 def _image_size(dataset: Dataset) -> str:
     """What the pipeline resizes to; labels are scored at their own size all the same."""
-    for transform in dataset.pipeline.transforms:
+    for transform in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
         if type(transform).__name__ == "Resize":
+            if transform.scale is None:
+                return f"times {transform.scale_factor}"
             return f"{transform.scale[0]}x{transform.scale[1]}"
     return "as on disk"
 
 
-def _bare(model):
-    return getattr(model, "module", model)
-
-
-def _has_tta(runner: Runner) -> bool:
-    return isinstance(_bare(runner.model), BaseTTAModel)
+def _tta(runner: Runner) -> str:
+    model = getattr(runner.model, "module", runner.model)
+    return type(model).__name__ if isinstance(model, BaseTTAModel) else "none"
 
 
 def _checkpoint(runner: Runner, phase: str) -> dict:
     if phase == "test":
-        latest = find_latest_checkpoint(runner.work_dir) if runner._resume else None
-        return describe_checkpoint(runner._load_from or latest)
+        latest = find_latest_checkpoint(runner.work_dir) if runner.cfg.get("resume") else None
+        return describe_checkpoint(runner.cfg.get("load_from") or latest)
     # CheckpointHook runs before validation; what it wrote now bears this iteration's name.
     for name in (f"iter_{runner.iter}.pth", f"epoch_{runner.epoch}.pth"):
         path = os.path.join(runner.work_dir, name)

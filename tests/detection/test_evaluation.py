@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import io
 import json
 from pathlib import Path
@@ -229,6 +230,7 @@ def test_the_stamp_counts_what_was_scored(tmp_path):
     assert stamp["checkpoint"] == {"file": None, "sha256": None, "iteration": None}
     assert stamp["seed"] is stamp["image_size"] is stamp["test_time_augmentation"] is None
     assert stamp["versions"]["torch"] == torch.__version__
+    assert stamp["versions"]["pycocotools"] == importlib.metadata.version("pycocotools")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""The stamp hook in a runner of MMEngine's own, on datasets of anybody's making."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("mmseg")
+
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel, BaseTTAModel
+from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
+
+import snr_plugins.segmentation  # noqa: F401  registers
+from snr_plugins.stamp import describe_checkpoint, summary
+from tests.trees import PAINTED, write_cityscapes_tree
+
+DEFINED = {stem: [box for box in boxes if box[0] != 200] for stem, boxes in PAINTED.items()}
+
+
+class Nothing(BaseModel):
+    """A model with one weight that answers nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs=None, data_samples=None, mode="tensor"):
+        return {"loss": self.weight.sum()} if mode == "loss" else [BaseDataElement()]
+
+
+class TwiceNothing(BaseTTAModel):
+    def merge_preds(self, data_samples_list):
+        return data_samples_list
+
+    def test_step(self, data):
+        return [BaseDataElement()]
+
+
+class Half(BaseMetric):
+    def process(self, data_batch, data_samples):
+        self.results.append(0.5)
+
+    def compute_metrics(self, results):
+        return {"half": float(np.mean(results))}
+
+
+class Bare(torch.utils.data.Dataset):
+    """As little as a dataset can be."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return {"inputs": torch.zeros(3, 4, 4)}
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    for registry, classes in (
+        (MODELS, (Nothing, TwiceNothing)),
+        (METRICS, (Half,)),
+        (DATASETS, (Bare,)),
+    ):
+        names = {**registry.module_dict, **{kind.__name__: kind for kind in classes}}
+        monkeypatch.setattr(registry, "_module_dict", names)
+
+
+def run(tmp_path: Path, dataset: dict, model: dict | None = None, **options) -> dict:
+    """Test once; the stamp."""
+    loader = {
+        "batch_size": 1,
+        "num_workers": 0,
+        "dataset": dataset,
+        "sampler": {"type": "DefaultSampler", "shuffle": False},
+    }
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        runner = Runner(
+            model=model or {"type": "Nothing"},
+            work_dir=str(tmp_path / "work"),
+            test_dataloader=loader,
+            test_evaluator={"type": "Half"},
+            test_cfg={"type": "TestLoop"},
+            default_hooks={"stamp": {"type": "StampHook"}},
+            default_scope="mmseg",
+            experiment_name=tmp_path.name,
+            **options,
+        )
+        runner.test()
+    (path,) = (tmp_path / "work").glob("*/stamp_test.json")
+    return json.loads(path.read_text())
+
+
+def city(root: Path, condition: str, **resize) -> dict:
+    pipeline = [
+        {"type": "LoadImageFromFile"},
+        {"type": "Resize", **resize},
+        {"type": "PackSegInputs"},
+    ]
+    return {
+        "type": "SNRCityscapesDataset",
+        "data_root": str(root),
+        "condition": condition,
+        "pipeline": pipeline,
+    }
+
+
+def test_fog_size_and_counts_of_each_part(tmp_path):
+    root = write_cityscapes_tree(tmp_path / "city", "val", ("clear", "foggy_beta_0.02"), DEFINED)
+    parts = [
+        city(root, "clear", scale=(64, 32)),
+        city(root, "foggy_beta_0.02", scale_factor=0.5, keep_ratio=True),
+    ]
+    stamp = run(tmp_path, {"type": "ConcatDataset", "datasets": parts}, randomness={"seed": 7})
+    clear, foggy = stamp["datasets"]
+    assert (clear["name"], clear["betas"], clear["images"]) == ("clear", [], 3)
+    assert (foggy["name"], foggy["betas"], foggy["images"]) == ("foggy_beta_0.02", [0.02], 3)
+    assert foggy["folder"] == str(root / "leftImg8bit_foggy/val")
+    assert len(clear["classes"]) == 19 and clear["classes"][13] == "car"
+    assert stamp["image_size"] == "64x32, times 0.5"
+    assert stamp["seed"] == 7
+    assert stamp["scores"] == {"half": 0.5}
+    assert stamp["test_time_augmentation"] == "none"
+    assert stamp["checkpoint"]["file"] is None
+
+
+def test_somebody_elses_dataset_with_augmentation_and_a_checkpoint(tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save({"state_dict": {"weight": torch.ones(1)}, "meta": {}}, weights)
+    augmented = {"type": "TwiceNothing", "module": {"type": "Nothing"}}
+    stamp = run(tmp_path, {"type": "Bare"}, augmented, load_from=str(weights))
+    (dataset,) = stamp["datasets"]
+    assert (dataset["name"], dataset["images"], dataset["classes"]) == ("Bare", 2, [])
+    assert stamp["image_size"] == "as on disk"
+    assert stamp["test_time_augmentation"] == "TwiceNothing"
+    assert stamp["checkpoint"]["file"] == str(weights)
+    assert stamp["checkpoint"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_weights_without_a_file_are_said_to_be():
+    stamp = {
+        "datasets": [],
+        "image_size": None,
+        "test_time_augmentation": None,
+        "seed": None,
+        "versions": {},
+    }
+    said = {
+        "weights of no known file": describe_checkpoint(None),
+        "weights of iteration 9, in no file": describe_checkpoint(None, 9),
+        "model://r50 (not a file here: no hash)": describe_checkpoint("model://r50"),
+    }
+    for sentence, checkpoint in said.items():
+        assert sentence in summary({**stamp, "checkpoint": checkpoint})
