@@ -6,7 +6,7 @@ import os
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
@@ -68,13 +68,14 @@ def _image_size(dataset: Dataset) -> str:
     for transform in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
         if type(transform).__name__ == "Resize":
             if transform.scale is None:
-                return f"times {transform.scale_factor}"
+                return "{} x {} times the image".format(*transform.scale_factor)
             return f"{transform.scale[0]}x{transform.scale[1]}"
     return "as on disk"
 
 
 def _tta(runner: Runner) -> str:
-    model = getattr(runner.model, "module", runner.model)
+    # a TTA model has the plain one as its ``module``, just as a DDP wrapper has
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     return type(model).__name__ if isinstance(model, BaseTTAModel) else "none"
 
 

@@ -125,7 +125,7 @@ def test_fog_size_and_counts_of_each_part(tmp_path):
     assert (foggy["name"], foggy["betas"], foggy["images"]) == ("foggy_beta_0.02", [0.02], 3)
     assert foggy["folder"] == str(root / "leftImg8bit_foggy/val")
     assert len(clear["classes"]) == 19 and clear["classes"][13] == "car"
-    assert stamp["image_size"] == "64x32, times 0.5"
+    assert stamp["image_size"] == "0.5 x 0.5 times the image, 64x32"
     assert stamp["seed"] == 7
     assert stamp["scores"] == {"half": 0.5}
     assert stamp["test_time_augmentation"] == "none"
