@@ -41,7 +41,7 @@ class StampHook(Hook):
             "image_size": ", ".join(sorted({_image_size(part) for part in parts})),
             "test_time_augmentation": _tta(runner),
             "checkpoint": _checkpoint(runner, phase),
-            "seed": runner.cfg.get("randomness", {}).get("seed"),
+            "seed": runner.seed,
             "versions": versions(FRAMEWORKS),
             "scores": dict(metrics or {}),
         }

@@ -13,6 +13,7 @@ from torch import nn
 
 pytest.importorskip("mmseg")
 
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel, BaseTTAModel
 from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
@@ -83,7 +84,7 @@ def run(tmp_path: Path, dataset: dict, model: dict | None = None, **options) -> 
         "sampler": {"type": "DefaultSampler", "shuffle": False},
     }
     with DefaultScope.overwrite_default_scope("mmseg"):
-        runner = Runner(
+        cfg = dict(
             model=model or {"type": "Nothing"},
             work_dir=str(tmp_path / "work"),
             test_dataloader=loader,
@@ -94,7 +95,7 @@ def run(tmp_path: Path, dataset: dict, model: dict | None = None, **options) -> 
             experiment_name=tmp_path.name,
             **options,
         )
-        runner.test()
+        Runner.from_cfg(Config(cfg)).test()
     (path,) = (tmp_path / "work").glob("*/stamp_test.json")
     return json.loads(path.read_text())
 
