@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.city import write_city
+from snr_plugins.city import write_city
 from snr_plugins.detection.panel import draw_panel
 from snr_plugins.detection.trainer import load_config
 from snr_plugins.errors import InputError

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from snr_plugins.data.city import CONDITIONS, write_city
+from snr_plugins.city import CONDITIONS, write_city
 from snr_plugins.errors import InputError
 
 

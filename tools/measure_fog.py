@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from snr_plugins.data.city import sensor
-from snr_plugins.data.city.camera import BASELINE
-from snr_plugins.data.city.files import encode_depth
-from snr_plugins.data.city.palettes import CITIES
-from snr_plugins.data.city.renderer import Renderer
-from snr_plugins.data.city.street import build_street
-from snr_plugins.data.city.writer import Frame
+from snr_plugins.city import sensor
+from snr_plugins.city.camera import BASELINE
+from snr_plugins.city.files import encode_depth
+from snr_plugins.city.palettes import CITIES
+from snr_plugins.city.renderer import Renderer
+from snr_plugins.city.street import build_street
+from snr_plugins.city.writer import Frame
 from snr_plugins.data.files import json_bytes, png_bytes, write_whole
 from snr_plugins.data.fog import BETAS, read_rgb, write_foggy
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.cityscapes import CONDITIONS, read_cityscapes
 from snr_plugins.data.labels import THING_CLASSES, THING_LABEL_IDS
 from snr_plugins.errors import InputError
 from tests.trees import (
@@ -217,7 +217,7 @@ def test_unknown_names_list_the_known_ones(tree):
 @pytest.mark.parametrize("groups", [False, True])
 def test_same_boxes_as_detectron2_on_the_synthetic_city(tmp_path, size, groups):
     cityscapes = pytest.importorskip("detectron2.data.datasets.cityscapes")
-    from snr_plugins.data.city import write_city
+    from snr_plugins.city import write_city
 
     try:
         write_city(tmp_path, 0, 3, seed=5, size=size, conditions=("clear",), progress=False)

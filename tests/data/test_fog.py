@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.cityscapes import read_cityscapes
+from snr_plugins.cityscapes import read_cityscapes
 from snr_plugins.data.fog import write_foggy
 from snr_plugins.errors import InputError
 from tests.trees import HEIGHT, IMAGE_NAMES, PAINTED, WIDTH, write_cityscapes_tree

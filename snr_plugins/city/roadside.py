@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snr_plugins.data.city import scenery
-from snr_plugins.data.city.geometry import box, cylinder
-from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.city.mesh import Material, place, quads
-from snr_plugins.data.city.palettes import Palette
-from snr_plugins.data.city.scene import SceneBuilder
+from snr_plugins.city import scenery
+from snr_plugins.city.geometry import box, cylinder
+from snr_plugins.city.label_ids import Label
+from snr_plugins.city.mesh import Material, place, quads
+from snr_plugins.city.palettes import Palette
+from snr_plugins.city.scene import SceneBuilder
 
 START, END = -6.0, 130.0  # metres along the street
 KERB = 0.13  # height of the sidewalk in metres

@@ -1,6 +1,6 @@
 """GLSL sources that light the surfaces: by day, by night, and under the clouds of a rainy day."""
 
-from snr_plugins.data.city.surface_shaders import NOISE
+from snr_plugins.city.surface_shaders import NOISE
 
 SCREEN_VERTEX = """
 #version 330

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import cylinder, disc
-from snr_plugins.data.city.mesh import Material, Mesh, join
+from snr_plugins.city.geometry import cylinder, disc
+from snr_plugins.city.mesh import Material, Mesh, join
 
 RUBBER = (0.02, 0.02, 0.022)
 DARK = (0.03, 0.03, 0.033)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import box, cylinder, disc, ellipsoid
-from snr_plugins.data.city.mesh import Colour, Material, Mesh, join, quads, repeat, triangles
+from snr_plugins.city.geometry import box, cylinder, disc, ellipsoid
+from snr_plugins.city.mesh import Colour, Material, Mesh, join, quads, repeat, triangles
 
 STEEL = (0.20, 0.21, 0.22)
 STOREY = 3.1  # metres

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from snr_plugins.data.city import write_city
-from snr_plugins.data.city.renderer import create_context
+from snr_plugins.city import write_city
+from snr_plugins.city.renderer import create_context
 from snr_plugins.data.files import write_whole
 from snr_plugins.data.weather import add_fog
 from snr_plugins.errors import InputError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.label_ids import Label
+from snr_plugins.city.camera import Camera
+from snr_plugins.city.label_ids import Label
 
 CENTIMETRES = 100
 DISPARITY_STEPS = 256

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snr_plugins.data.city.car_shapes import SHAPES, STYLE_SHARES, CarShape
-from snr_plugins.data.city.geometry import cylinder, loft, patches
-from snr_plugins.data.city.mesh import Colour, Material, Mesh, join, quads, triangles
-from snr_plugins.data.city.vehicle_parts import (
+from snr_plugins.city.car_shapes import SHAPES, STYLE_SHARES, CarShape
+from snr_plugins.city.geometry import cylinder, loft, patches
+from snr_plugins.city.mesh import Colour, Material, Mesh, join, quads, triangles
+from snr_plugins.city.vehicle_parts import (
     DARK,
     GLASS_TINT,
     HEADLAMP,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from snr_plugins.data.city import lighting_shaders, surface_shaders
-from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.city.scene import Scene
+from snr_plugins.city import lighting_shaders, surface_shaders
+from snr_plugins.city.camera import Camera
+from snr_plugins.city.label_ids import Label
+from snr_plugins.city.scene import Scene
 from snr_plugins.errors import InputError
 
 SUPERSAMPLING = 2

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import box, cylinder, disc, ellipsoid, ring
-from snr_plugins.data.city.mesh import Material, Mesh, join
-from snr_plugins.data.city.people import person, random_outfit, riding_pose
-from snr_plugins.data.city.vehicle_parts import (
+from snr_plugins.city.geometry import box, cylinder, disc, ellipsoid, ring
+from snr_plugins.city.mesh import Material, Mesh, join
+from snr_plugins.city.people import person, random_outfit, riding_pose
+from snr_plugins.city.vehicle_parts import (
     CHROME,
     DARK,
     GLASS_TINT,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.city.mesh import Mesh, join, place
-from snr_plugins.data.city.palettes import Palette
+from snr_plugins.city.camera import Camera
+from snr_plugins.city.label_ids import Label
+from snr_plugins.city.mesh import Mesh, join, place
+from snr_plugins.city.palettes import Palette
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from snr_plugins.data.city import scenery
-from snr_plugins.data.city.camera import Camera
-from snr_plugins.data.city.geometry import cylinder
-from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.city.mesh import Material, place, quads
-from snr_plugins.data.city.palettes import Palette
-from snr_plugins.data.city.roadside import KERB, START, Side, build_side, flat
-from snr_plugins.data.city.scene import Scene, SceneBuilder
-from snr_plugins.data.city.traffic import Junction, Lane, add_pedestrians, add_traffic
+from snr_plugins.city import scenery
+from snr_plugins.city.camera import Camera
+from snr_plugins.city.geometry import cylinder
+from snr_plugins.city.label_ids import Label
+from snr_plugins.city.mesh import Material, place, quads
+from snr_plugins.city.palettes import Palette
+from snr_plugins.city.roadside import KERB, START, Side, build_side, flat
+from snr_plugins.city.scene import Scene, SceneBuilder
+from snr_plugins.city.traffic import Junction, Lane, add_pedestrians, add_traffic
 
 MARKING_HEIGHT = 0.004  # metres above the road: enough for the depth test, no matter for depth
 PAINT_WHITE = (0.62, 0.62, 0.60)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import box, cylinder, ellipsoid
-from snr_plugins.data.city.mesh import Material, Mesh, join, place
+from snr_plugins.city.geometry import box, cylinder, ellipsoid
+from snr_plugins.city.mesh import Material, Mesh, join, place
 
 SKIN_TONES = np.array(
     [(0.58, 0.38, 0.28), (0.48, 0.30, 0.21), (0.30, 0.17, 0.11), (0.14, 0.075, 0.05)]

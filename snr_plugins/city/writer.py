@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from snr_plugins.data.city import sensor
-from snr_plugins.data.city.camera import BASELINE, Camera
-from snr_plugins.data.city.files import CENTIMETRES, encode_depth, encode_disparity, polygons
-from snr_plugins.data.city.palettes import CITIES
-from snr_plugins.data.city.renderer import Labels, Renderer, create_context
-from snr_plugins.data.city.street import build_street
+from snr_plugins.city import sensor
+from snr_plugins.city.camera import BASELINE, Camera
+from snr_plugins.city.files import CENTIMETRES, encode_depth, encode_disparity, polygons
+from snr_plugins.city.palettes import CITIES
+from snr_plugins.city.renderer import Labels, Renderer, create_context
+from snr_plugins.city.street import build_street
 from snr_plugins.data.files import is_whole, json_bytes, png_bytes, write_whole
 from snr_plugins.data.weather import add_fog, ray_length
 from snr_plugins.errors import InputError

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snr_plugins.data.city.cars import car
-from snr_plugins.data.city.coaches import bus, tram
-from snr_plugins.data.city.cycles import bicycle, cyclist, motorcycle, motorcyclist
-from snr_plugins.data.city.label_ids import Label
-from snr_plugins.data.city.people import pedestrian
-from snr_plugins.data.city.roadside import KERB, Side
-from snr_plugins.data.city.scene import SceneBuilder
-from snr_plugins.data.city.trucks import truck
+from snr_plugins.city.cars import car
+from snr_plugins.city.coaches import bus, tram
+from snr_plugins.city.cycles import bicycle, cyclist, motorcycle, motorcyclist
+from snr_plugins.city.label_ids import Label
+from snr_plugins.city.people import pedestrian
+from snr_plugins.city.roadside import KERB, Side
+from snr_plugins.city.scene import SceneBuilder
+from snr_plugins.city.trucks import truck
 
 if TYPE_CHECKING:
-    from snr_plugins.data.city.street import Layout
+    from snr_plugins.city.street import Layout
 
 # Real streets hold few of the rarer classes. Here they are frequent on purpose: a detector that
 # learns from a few hundred frames must meet each of them often enough.

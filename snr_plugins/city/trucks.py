@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from snr_plugins.data.city.geometry import box, cylinder, loft, patches
-from snr_plugins.data.city.mesh import Colour, Material, Mesh, join, quads
-from snr_plugins.data.city.vehicle_parts import (
+from snr_plugins.city.geometry import box, cylinder, loft, patches
+from snr_plugins.city.mesh import Colour, Material, Mesh, join, quads
+from snr_plugins.city.vehicle_parts import (
     CHROME,
     DARK,
     GLASS_TINT,

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from snr_plugins.data.city.mesh import (
+from snr_plugins.city.mesh import (
     Colour,
     Material,
     Mesh,
