@@ -12,7 +12,7 @@ FORBIDDEN = {
     "snr_plugins.data.label_ids": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.cityscapes": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
-    "snr_plugins.data.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.data.checks.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),
     "snr_plugins.stamp": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.segmentation": ("detectron2", "snr_plugins.detection", "tools"),

@@ -3,7 +3,7 @@
 import pytest
 
 from snr_plugins.segmentation.launch import main
-from tests.frameworks.conftest import ROOT
+from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
 

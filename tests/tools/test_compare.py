@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.frameworks.conftest import ROOT
+from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
 
 # by path: Detectron2's wheel has a top-level `tools` too

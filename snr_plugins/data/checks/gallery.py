@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from snr_plugins.data.annotations import Box, read_annotation, read_train_ids
+from snr_plugins.data.checks.annotations import Box, read_annotation, read_train_ids
 from snr_plugins.data.layouts import IDS, Layout
 from snr_plugins.errors import InputError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.annotations import Annotation, read_annotation
+from snr_plugins.data.checks.annotations import Annotation, read_annotation
 from snr_plugins.data.files import IMAGE_SUFFIXES, check_decodes, read_image_size
 from snr_plugins.data.layouts import IDS, Layout, Variant
 from snr_plugins.errors import InputError

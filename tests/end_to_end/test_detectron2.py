@@ -9,7 +9,7 @@ import detectron2
 import pytest
 import torch
 
-from tests.frameworks.conftest import ROOT
+from tests.end_to_end.conftest import ROOT
 
 CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml"
 LAUNCHERS = Path(detectron2.__file__).parents[1] / "tools"  # where the default stack puts them

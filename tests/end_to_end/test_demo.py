@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 
-from tests.frameworks.conftest import ROOT
+from tests.end_to_end.conftest import ROOT
 
 WEATHER = ["clear", "fog, beta 0.01", "fog, beta 0.02", "night", "rain"]
 

@@ -9,7 +9,7 @@ import mmseg
 import pytest
 import torch
 
-from tests.frameworks.conftest import ROOT
+from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
 STOCK = Path(mmseg.__file__).parent / ".mim" / "tools"
