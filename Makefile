@@ -21,10 +21,10 @@ test-all: $(VENV)/.all
 	$(PYTHON) -m pytest -m ""
 
 bench: $(VENV)/.all
-	$(PYTHON) -W ignore tools/benchmark.py
+	$(PYTHON) -W ignore -m benchmarks.speed
 
 bench-gpu: $(VENV)/.all
-	$(PYTHON) -W ignore tools/benchmark.py --device cuda
+	$(PYTHON) -W ignore -m benchmarks.speed --device cuda
 
 lint: $(VENV)/.all
 	$(VENV)/bin/ruff check .

@@ -10,7 +10,7 @@ FORBIDDEN = {
     "snr_plugins.nn": (*FRAMEWORKS, "snr_plugins.data", "snr_plugins.detection", "tools"),
     "snr_plugins.data": (*FRAMEWORKS, "torch", "snr_plugins.nn", "snr_plugins.detection", "tools"),
     "snr_plugins.data.label_ids": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
-    "snr_plugins.cityscapes": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.data.cityscapes": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.checks.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),

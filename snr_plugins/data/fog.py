@@ -20,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from snr_plugins.city.label_ids import Label
-from snr_plugins.cityscapes import CONDITIONS, Condition
+from snr_plugins.data.cityscapes import CONDITIONS, Condition
 from snr_plugins.data.files import is_whole, png_bytes, read_ids, read_png_size, write_whole
 from snr_plugins.data.frames import Frame, check_same_size, list_frames
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity

@@ -31,7 +31,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_image_folder(folder: str | os.PathLike[str]) -> list[dict]:
-    """One record per image: as `snr_plugins.cityscapes.read_cityscapes`, without boxes.
+    """One record per image: as `snr_plugins.data.cityscapes.read_cityscapes`, without boxes.
 
     Raises:
         InputError: the folder is missing or empty, or an image is damaged.

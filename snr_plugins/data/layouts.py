@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from snr_plugins.cityscapes import CONDITIONS
+from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.data.frames import Frame, list_frames
 
 CITIES = ("Rio", "Rome", "Taipei", "Tokyo")  # of Cross-City

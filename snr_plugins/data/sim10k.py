@@ -30,7 +30,7 @@ def read_sim10k(
         mend: what the reader of the error should do when a folder is missing.
 
     Returns:
-        As `snr_plugins.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
+        As `snr_plugins.data.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
         box's, ``iscrowd`` always 0.
 
     Raises:

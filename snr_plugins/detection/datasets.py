@@ -16,7 +16,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.structures import BoxMode
 
-from snr_plugins.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
 from snr_plugins.data.coco import check_coco_folder
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
@@ -45,7 +45,7 @@ def register_datasets(root: str | None = None) -> None:
       densities, ``foggy_cityscapes_all_{split}`` in ``cityscapes``
     - ``cityscapes_car_{split}``, cars alone
     - each name of Cityscapes once more, followed by ``_detectron``, in the other box convention
-      (see `snr_plugins.cityscapes.read_cityscapes`)
+      (see `snr_plugins.data.cityscapes.read_cityscapes`)
     - ``kitti_car_train`` in ``kitti``, ``sim10k_car_train`` in ``sim10k``
     - ``camvid_{day_train,day_val,dusk_val}`` in ``camvid``
 
@@ -92,8 +92,8 @@ def register_cityscapes_folder(
         name: the name for DATASETS.TRAIN or DATASETS.TEST.
         folder: the folder that holds ``gtFine``.
         split: folder below ``gtFine``.
-        conditions: names of ``snr_plugins.cityscapes.CONDITIONS``.
-        box_convention: see `snr_plugins.cityscapes.read_cityscapes`.
+        conditions: names of ``snr_plugins.data.cityscapes.CONDITIONS``.
+        box_convention: see `snr_plugins.data.cityscapes.read_cityscapes`.
         classes: which of the eight classes to keep.
     """
     DatasetCatalog.register(

@@ -6,7 +6,7 @@ other where it is channels_last, so that neighbouring threads read neighbouring 
 is taken in float32. Where images and channels are too few to fill the device, a channel's pixels
 are shared out among programs, whose results are combined afterwards.
 
-``tools/benchmark.py`` (``make bench-gpu``) checks and times them on a GPU; the tests run them in
+``benchmarks/speed.py`` (``make bench-gpu``) checks and times them on a GPU; the tests run them in
 Triton's interpreter.
 """
 

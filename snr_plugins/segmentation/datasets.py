@@ -13,7 +13,7 @@ import mmengine.fileio as fileio
 from mmengine.registry import DATASETS
 from mmseg.datasets import BaseSegDataset, CityscapesDataset
 
-from snr_plugins.cityscapes import CONDITIONS
+from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.data.label_ids import CAMVID_CLASSES, CAMVID_PALETTE
 from snr_plugins.data.layouts import CITIES, CITYSCAPES_IN, LAYOUTS, Layout
 from snr_plugins.errors import InputError
@@ -95,7 +95,7 @@ class SNRCityscapesDataset(_StreetDataset):
 
     Args:
         split: ``"train"`` or ``"val"`` (any folder name below ``gtFine``).
-        condition: a name of `snr_plugins.cityscapes.CONDITIONS`, such as ``"clear"`` or
+        condition: a name of `snr_plugins.data.cityscapes.CONDITIONS`, such as ``"clear"`` or
             ``"foggy_beta_0.02"``; the labels are the same for all.
         domain: the name under which the frames are scored; by default the condition.
         labelled: False leaves the label images alone, for a domain that is used without them.

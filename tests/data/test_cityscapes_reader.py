@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
 from snr_plugins.data.labels import THING_CLASSES, THING_LABEL_IDS
 from snr_plugins.errors import InputError
 from tests.trees import (

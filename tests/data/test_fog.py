@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.cityscapes import read_cityscapes
+from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.fog import write_foggy
 from snr_plugins.errors import InputError
 from tests.trees import HEIGHT, IMAGE_NAMES, PAINTED, WIDTH, write_cityscapes_tree
@@ -163,7 +163,7 @@ def test_a_full_disk_or_a_folder_that_cannot_be_written_ends_in_one_sentence(tre
 
 def test_fog_on_the_synthetic_city_is_close_to_true_fog(tmp_path):
     """Disparity matched between two cameras, holes and all; docs/fog.md measures larger images."""
-    import measure_fog
+    from benchmarks import fog as measure_fog
 
     try:
         frames = measure_fog.write_streets(tmp_path, 2, seed=1, size=(512, 256))

@@ -6,7 +6,7 @@ from torch import nn
 
 from snr_plugins.nn import SNR, fused, insert_snr
 from snr_plugins.nn.affine import Affine, statistics
-from tests import textbook
+from snr_plugins.nn import textbook
 from tests.nn.test_snr import random_features, random_snr
 from tests.nn.watch import saved_maps, step_of
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from timing import peak_bytes
+from benchmarks.timing import peak_bytes
 from torch import nn
 
 from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed
-from tests import textbook
+from snr_plugins.nn import textbook
 from tests.nn.watch import saved_maps, step_of
 
 CHANNELS, CLASSES = 16, 5

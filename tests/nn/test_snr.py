@@ -6,7 +6,7 @@ from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, find_snr, observed
-from tests import textbook
+from snr_plugins.nn import textbook
 from tests.nn.watch import step_of
 
 

@@ -5,7 +5,7 @@ import torch
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, find_snr
-from tests import textbook
+from snr_plugins.nn import textbook
 from tests.segmentation.networks import RESNET, WIDTHS, build, images
 
 

@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import find_snr
-from tests import textbook
+from snr_plugins.nn import textbook
 from tests.segmentation.networks import (
     BACKBONE,
     HEAD,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from snr_plugins.data import kitti, sim10k
-from snr_plugins.cityscapes import LABEL_SUFFIX as INSTANCE_SUFFIX
-from snr_plugins.cityscapes import boxes_of_instances
+from snr_plugins.data.cityscapes import LABEL_SUFFIX as INSTANCE_SUFFIX
+from snr_plugins.data.cityscapes import boxes_of_instances
 from snr_plugins.data.files import read_ids
 from snr_plugins.data.frames import check_same_size
 from snr_plugins.data.label_ids import CLASSES, IN_RED_CHANNEL, UNKNOWN, VOID, lookup_table

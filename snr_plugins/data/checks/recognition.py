@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snr_plugins.cityscapes import CONDITIONS
+from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.data.layouts import CITYSCAPES_IN, LAYOUTS, Layout
 from snr_plugins.errors import InputError
 

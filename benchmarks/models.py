@@ -1,4 +1,4 @@
-"""Whole detectors and segmentors, SNR against plain, for ``tools/benchmark.py``.
+"""Whole detectors and segmentors, SNR against plain, for ``benchmarks/speed.py``.
 
 Both networks of a pair have the same random weights and the SNRs' gates are open (a = 1, the
 identity): they see the same proposals, so what differs is the work of SNR alone.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from timing import alternate, milliseconds, peak_bytes, ratio
+from benchmarks.timing import alternate, milliseconds, peak_bytes, ratio
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

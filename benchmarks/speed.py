@@ -1,6 +1,6 @@
 """What SNR costs: the module, its growth, its statistics, and whole models, SNR against plain.
 
-    python tools/benchmark.py [--device cuda] [--rounds 30] [--only module models] [--out DIR]
+    python -m benchmarks.speed [--device cuda] [--rounds 30] [--only module models] [--out DIR]
 
 Contestants take turns in a new order every round; every figure is the median of the rounds' ratios,
 with its quartiles. Prints tables, and writes DIR/benchmark.json and DIR/growth.png. On a GPU it
@@ -18,14 +18,10 @@ import sys
 from pathlib import Path
 
 import torch
-from timing import alternate, milliseconds, ratio
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # for the textbook module, which lives with the tests
-
-from snr_plugins.nn import SNR, passes  # noqa: E402
-from tests import textbook  # noqa: E402
+from benchmarks.timing import alternate, milliseconds, ratio
+from snr_plugins.nn import SNR, passes, textbook
 
 # What ResNet-50's stages 1 to 3 put out for one image, by the image's size
 STAGES = {
@@ -206,14 +202,14 @@ def models(args: argparse.Namespace) -> list[dict]:
     if missing:
         print(f"\nmodels: left out, {' and '.join(missing)} not installed")
         return []
-    from benchmark_models import compare_models
+    from benchmarks.models import compare_models
 
     half = 2 if args.device == "cpu" else 1  # a CPU would take hours for the whole size
     return compare_models(args.device, max(args.rounds // 3, 3), args.shrink * half)
 
 
 def kernels(args: argparse.Namespace) -> list[dict]:
-    from benchmark_kernels import compare_kernels
+    from benchmarks.kernels import compare_kernels
 
     shapes = [shrunk(s, args.shrink) for s in STAGES["600x1200"]]
     return compare_kernels([(4, *s[1:]) for s in shapes], args.rounds)

@@ -1,4 +1,4 @@
-"""The Triton kernels on a GPU, for ``tools/benchmark.py``: right, and how near to a copy."""
+"""The Triton kernels on a GPU, for ``benchmarks/speed.py``: right, and how near to a copy."""
 
 from __future__ import annotations
 

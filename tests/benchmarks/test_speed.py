@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
+ROOT = Path(__file__).parents[2]
 
 
 def benchmark(*arguments):
-    command = [sys.executable, TOOL, "--rounds", "3", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.speed", "--rounds", "3", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
 def test_writes_every_section(tmp_path):

@@ -1,6 +1,6 @@
 """How far the fog of tools/make_foggy.py is from true fog, on the synthetic city.
 
-    python tools/measure_fog.py --out output/fog
+    python -m benchmarks.fog --out output/fog
 
 Every street is drawn from both cameras; the disparity is then matched between the two pictures, so
 that it has the holes and errors that matching makes. Writes fog.json and fog.jpg.

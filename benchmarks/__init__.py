@@ -1,0 +1,1 @@
+"""Measurements that the docs quote; each prints its table and writes JSON."""
