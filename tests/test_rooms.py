@@ -14,7 +14,7 @@ FORBIDDEN = {
     "snr_plugins.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.checks.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),
-    "snr_plugins.stamp": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.results": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.segmentation": ("detectron2", "snr_plugins.detection", "tools"),
     "snr_plugins.detection": ("mmengine", "mmcv", "mmseg", "snr_plugins.segmentation", "tools"),
 }

@@ -22,8 +22,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from snr_plugins.city import write_city
-from snr_plugins.detection.panel import draw_panel
-from snr_plugins.detection.trainer import load_config
+from panel import draw_panel
+from snr_plugins.detection.config import load_config
 from snr_plugins.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

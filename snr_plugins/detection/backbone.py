@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,7 @@ from detectron2.modeling.backbone.resnet import build_resnet_backbone
 from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, insert_snr
+from snr_plugins.nn import SNR, coverage, insert_snr
 
 
 class StageSNR(SNR):
@@ -65,3 +66,15 @@ def _insert(
         return insert_snr(backbone, after, example=example, snr=StageSNR, **options)
     except InputError as error:
         raise InputError(f"MODEL.SNR.{key} {list(after)}: {error}") from None
+
+
+def report_coverage(model: nn.Module) -> None:
+    """See :func:`snr_plugins.nn.coverage.report_coverage`. Of an FPN the ``bottom_up`` counts."""
+    coverage.report_coverage(
+        getattr(model.backbone, "bottom_up", model.backbone),
+        logging.getLogger("detectron2.snr_plugins").log,
+        "Check that MODEL.WEIGHTS is made for this depth and width; if only the prefix of its keys "
+        "differs, as in a bare backbone's file, append ?matching_heuristics=True to the path",
+        # FrozenBatchNorm2d does without running statistics
+        ignored=("running_mean", "running_var", "num_batches_tracked"),
+    )

@@ -1,8 +1,17 @@
-"""The keys under ``MODEL.SNR``."""
+"""The keys under ``MODEL.SNR``, and how a YAML config is read and checked."""
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode
+import os
+
+import torch
+import yaml
+from detectron2.config import CfgNode, get_cfg
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.modeling.backbone import BACKBONE_REGISTRY
+
+from snr_plugins.detection.catalogue import check_class_count
+from snr_plugins.errors import InputError
 
 
 def add_snr_config(cfg: CfgNode) -> None:
@@ -39,3 +48,71 @@ def add_snr_config(cfg: CfgNode) -> None:
     snr.PROBE_WEIGHT = 0.1
 
     cfg.MODEL.SNR = snr
+
+
+def load_config(config_file: str, overrides: list[str]) -> CfgNode:
+    """The frozen config of ``config_file`` with ``KEY VALUE`` overrides, checked.
+
+    Raises:
+        InputError: the file is missing or not YAML, a key is unknown or has the wrong type, a
+            component is not registered, the device is absent, or the class count is wrong.
+    """
+    cfg = get_cfg()
+    add_snr_config(cfg)
+    if not os.path.isfile(config_file):
+        raise InputError(f"config file not found: {config_file}; see configs/detection/")
+    if config_file.endswith(".py"):
+        raise InputError(
+            f"{config_file} is a LazyConfig: run it with Detectron2's lazyconfig_train_net.py"
+        )
+    try:
+        cfg.merge_from_file(config_file)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" near line {where.line + 1}" if where else ""
+        raise InputError(f"{config_file} is not valid YAML{line}") from None
+    except (TypeError, AttributeError):
+        raise InputError(f"{config_file} must hold a mapping of config keys") from None
+    except (KeyError, ValueError, AssertionError, OSError) as error:
+        raise InputError(f"{config_file}: {_reason(error, cfg)}") from None
+    try:
+        cfg.merge_from_list(overrides)
+    except (KeyError, ValueError, AssertionError) as error:
+        raise InputError(f"command line: {_reason(error, cfg)}") from None
+    _check(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def _reason(error: Exception, cfg: CfgNode) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    reason = str(error.args[0]) if error.args else type(error).__name__
+    if "Non-existent" in reason and "MODEL.SNR" in reason:
+        reason += f" (the keys are {', '.join(f'MODEL.SNR.{key}' for key in cfg.MODEL.SNR)})"
+    return reason
+
+
+def _check(cfg: CfgNode) -> None:
+    for key, name, registry in (
+        ("MODEL.META_ARCHITECTURE", cfg.MODEL.META_ARCHITECTURE, META_ARCH_REGISTRY),
+        ("MODEL.BACKBONE.NAME", cfg.MODEL.BACKBONE.NAME, BACKBONE_REGISTRY),
+    ):
+        if name not in registry:
+            known = ", ".join(sorted(entry for entry, _ in registry))
+            raise InputError(f"{key}: '{name}' is not registered; choose from: {known}")
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(
+            f"MODEL.DEVICE is {cfg.MODEL.DEVICE} but torch sees no GPU; add MODEL.DEVICE cpu"
+        )
+    weights = cfg.MODEL.WEIGHTS.split("?")[0]  # without Detectron2's ?matching_heuristics=True
+    if weights and "://" not in weights and not os.path.isfile(weights):
+        raise InputError(
+            f"MODEL.WEIGHTS: {weights} does not exist; name a checkpoint, or give '' to start from "
+            "random weights"
+        )
+    if not cfg.DATASETS.TRAIN:
+        raise InputError(
+            "DATASETS.TRAIN is empty; name a dataset such as synthetic_city_clear_train"
+        )
+    check_class_count(cfg.MODEL.ROI_HEADS.NUM_CLASSES, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])

@@ -12,7 +12,7 @@ from detectron2.utils import comm
 from pycocotools.cocoeval import COCOeval
 
 from snr_plugins.detection.stamp import Run, stamp_of
-from snr_plugins.stamp import write_stamp
+from snr_plugins.results import write_stamp
 
 
 class StampedCOCOEvaluator(COCOEvaluator):

@@ -13,7 +13,8 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException
 
-from snr_plugins.detection.trainer import Trainer, load_config
+from snr_plugins.detection.config import load_config
+from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 
 

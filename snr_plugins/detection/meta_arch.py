@@ -10,7 +10,7 @@ from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from snr_plugins.detection.checkpoint import report_coverage
+from snr_plugins.detection.backbone import report_coverage
 from snr_plugins.errors import InputError
 from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr, observed
 from snr_plugins.nn.affine import at_least_float32

@@ -10,7 +10,7 @@ from detectron2.utils.events import get_event_storage, has_event_storage
 from detectron2.utils.file_io import PathManager
 
 from snr_plugins.detection.catalogue import describe_dataset
-from snr_plugins.stamp import describe_checkpoint, versions
+from snr_plugins.results import describe_checkpoint, versions
 
 FRAMEWORKS = ("torch", "detectron2", "pycocotools")
 
@@ -46,7 +46,7 @@ class Run:
 
 
 def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> dict:
-    """The stamp of a dataset's scores, see `snr_plugins.stamp.write_stamp`.
+    """The stamp of a dataset's scores, see `snr_plugins.results.write_stamp`.
 
     Args:
         dataset_name: a registered dataset.

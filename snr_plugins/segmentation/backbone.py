@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from mmseg.models.backbones import ResNet, ResNetV1c
+from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr, insert_snr
-from snr_plugins.segmentation.checkpoint import report_coverage
+from snr_plugins.nn import coverage, find_snr, insert_snr
 from snr_plugins.segmentation.drn import DRN
 from snr_plugins.segmentation.options import check_options
 
@@ -80,3 +81,13 @@ class SNRDRN(SNRStages, DRN):
         **kwargs: object,
     ) -> None:
         super().__init__(*args, snr_stages=snr_stages, **kwargs)
+
+
+def report_coverage(backbone: nn.Module) -> None:
+    """See :func:`snr_plugins.nn.coverage.report_coverage`."""
+    coverage.report_coverage(
+        backbone,
+        lambda level, sentence: print_log(sentence, "current", level),
+        "Check that it is made for this depth, width and style, and that init_cfg has the prefix "
+        "of its keys",
+    )

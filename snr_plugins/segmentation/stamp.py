@@ -12,7 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
 from snr_plugins.data.cityscapes import CONDITIONS
-from snr_plugins.stamp import describe_checkpoint, versions, write_stamp
+from snr_plugins.results import describe_checkpoint, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
 

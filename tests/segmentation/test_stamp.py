@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 import snr_plugins.segmentation  # noqa: F401  registers
-from snr_plugins.stamp import describe_checkpoint, summary
+from snr_plugins.results import describe_checkpoint, summary
 from tests.trees import PAINTED, write_cityscapes_tree
 
 DEFINED = {stem: [box for box in boxes if box[0] != 200] for stem, boxes in PAINTED.items()}
