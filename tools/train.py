@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
         sys.exit(0 if {"-h", "--help"} & set(argv) else 2)
     # Only the framework that is needed: nobody has to install the other one.
     if config.endswith(".py"):
-        from snr_plugins.segmentation.launch import main as launch
+        from snr_plugins.openmmlab.launch import main as launch
     else:
         from snr_plugins.detection.launch import main as launch
     launch(argv)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import mmengine.fileio as fileio
-from mmengine.registry import DATASETS
+from mmseg.registry import DATASETS
 from mmseg.datasets import BaseSegDataset, CityscapesDataset
 
 from snr_plugins.data.cityscapes import CONDITIONS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmengine.registry import METRICS
+from mmseg.registry import METRICS
 from mmseg.evaluation import IoUMetric
 
 from snr_plugins.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
-from mmengine.registry import MODELS
+from mmseg.registry import MODELS
 from mmseg.models import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmengine.fileio as fileio
 import numpy as np
-from mmengine.registry import TRANSFORMS
+from mmseg.registry import TRANSFORMS
 from mmseg.datasets.transforms import LoadAnnotations
 
 from snr_plugins.data.files import decode_ids

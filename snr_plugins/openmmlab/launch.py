@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` does with an MMSegmentation ``.py`` config."""
+"""What ``tools/train.py`` does with a ``.py`` config of MMEngine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import get_rank
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
 from snr_plugins.errors import InputError
 
@@ -120,9 +119,11 @@ def check_class_count(runner: Runner, phase: str) -> None:
     classes = loop.dataloader.dataset.metainfo.get("classes")
     model = getattr(runner.model, "module", runner.model)
     for name, head in model.named_modules():
-        if isinstance(head, BaseDecodeHead) and classes and head.num_classes != len(classes):
+        # heads of every OpenMMLab package, whose common base class has no such attribute
+        count = getattr(head, "num_classes", None) if "head" in name and hasattr(head, "loss") else None
+        if classes and count not in (None, len(classes)):
             raise InputError(
-                f"model.{name}.num_classes is {head.num_classes} but {phase}_dataloader's dataset "
+                f"model.{name}.num_classes is {count} but {phase}_dataloader's dataset "
                 f"has {len(classes)} classes; set it to {len(classes)}"
             )
 

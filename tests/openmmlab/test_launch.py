@@ -2,7 +2,7 @@
 
 import pytest
 
-from snr_plugins.segmentation.launch import main
+from snr_plugins.openmmlab.launch import main
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 

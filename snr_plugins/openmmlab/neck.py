@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR
-from snr_plugins.segmentation.options import check_options
+from snr_plugins.openmmlab.options import check_options
 
 
 @MODELS.register_module(name="SNR")
