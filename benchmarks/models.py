@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from benchmarks.timing import alternate, milliseconds, peak_bytes, ratio
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.timing import alternate, milliseconds, peak_bytes, ratio
 from snr_plugins.nn import find_snr
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

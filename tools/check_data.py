@@ -18,13 +18,13 @@ from pathlib import Path
 import cv2
 
 from snr_plugins.data.checks.annotations import Box
+from snr_plugins.data.checks.gallery import gallery
+from snr_plugins.data.checks.inspection import Report, inspect_images, inspect_layout
+from snr_plugins.data.checks.recognition import layout_named, layouts_in
 from snr_plugins.data.coco import check_coco_folder
 from snr_plugins.data.files import write_whole
 from snr_plugins.data.folder import list_images
-from snr_plugins.data.checks.gallery import gallery
-from snr_plugins.data.checks.inspection import Report, inspect_images, inspect_layout
 from snr_plugins.data.layouts import LAYOUTS, Layout
-from snr_plugins.data.checks.recognition import layout_named, layouts_in
 from snr_plugins.errors import InputError
 
 SHOWN = 10  # faults of a kind

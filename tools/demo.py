@@ -19,10 +19,10 @@ import time
 import warnings
 from pathlib import Path
 
+from panel import draw_panel
 from tqdm import tqdm
 
 from snr_plugins.city import write_city
-from panel import draw_panel
 from snr_plugins.detection.config import load_config
 from snr_plugins.errors import InputError
 

@@ -119,8 +119,9 @@ def check_class_count(runner: Runner, phase: str) -> None:
     classes = loop.dataloader.dataset.metainfo.get("classes")
     model = getattr(runner.model, "module", runner.model)
     for name, head in model.named_modules():
-        # heads of every OpenMMLab package, whose common base class has no such attribute
-        count = getattr(head, "num_classes", None) if "head" in name and hasattr(head, "loss") else None
+        # the heads of all OpenMMLab packages have both, and no base class in common that says so
+        is_head = "head" in name and hasattr(head, "loss")
+        count = getattr(head, "num_classes", None) if is_head else None
         if classes and count not in (None, len(classes)):
             raise InputError(
                 f"model.{name}.num_classes is {count} but {phase}_dataloader's dataset "

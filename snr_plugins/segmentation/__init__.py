@@ -1,7 +1,9 @@
 """SNR in MMSegmentation. Importing this registers backbones, neck, segmentors, heads, datasets."""
 
-from snr_plugins.segmentation.backbone import SNRDRN, SNRResNet, SNRResNetV1c, SNRStages
 from snr_plugins.openmmlab.calibration import CalibrateSNRHook
+from snr_plugins.openmmlab.neck import SNRNeck
+from snr_plugins.openmmlab.stamp import StampHook
+from snr_plugins.segmentation.backbone import SNRDRN, SNRResNet, SNRResNetV1c, SNRStages
 from snr_plugins.segmentation.datasets import (
     CamVidDataset,
     CrossCityDataset,
@@ -12,9 +14,7 @@ from snr_plugins.segmentation.datasets import (
 from snr_plugins.segmentation.deeplabv2 import DeepLabV2Head
 from snr_plugins.segmentation.drn import DRN
 from snr_plugins.segmentation.evaluation import DomainIoUMetric
-from snr_plugins.openmmlab.neck import SNRNeck
 from snr_plugins.segmentation.segmentor import SNRCascadeEncoderDecoder, SNREncoderDecoder
-from snr_plugins.openmmlab.stamp import StampHook
 from snr_plugins.segmentation.transforms import LoadLabelIds
 
 __all__ = [

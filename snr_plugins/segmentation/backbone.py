@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.logging import print_log
-from mmseg.registry import MODELS
 from mmseg.models.backbones import ResNet, ResNetV1c
+from mmseg.registry import MODELS
 from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import coverage, find_snr, insert_snr
-from snr_plugins.segmentation.drn import DRN
 from snr_plugins.openmmlab.options import check_options
+from snr_plugins.segmentation.drn import DRN
 
 
 class SNRStages:

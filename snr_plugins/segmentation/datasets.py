@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import mmengine.fileio as fileio
-from mmseg.registry import DATASETS
 from mmseg.datasets import BaseSegDataset, CityscapesDataset
+from mmseg.registry import DATASETS
 
 from snr_plugins.data.cityscapes import CONDITIONS
 from snr_plugins.data.label_ids import CAMVID_CLASSES, CAMVID_PALETTE

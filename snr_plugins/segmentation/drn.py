@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
-from mmseg.registry import MODELS
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from mmseg.models.backbones.resnet import BasicBlock, Bottleneck
 from mmseg.models.utils import ResLayer
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmseg.registry import METRICS
 from mmseg.evaluation import IoUMetric
+from mmseg.registry import METRICS
 
 from snr_plugins.errors import InputError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
-from mmseg.registry import MODELS
 from mmseg.models import CascadeEncoderDecoder, EncoderDecoder
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 

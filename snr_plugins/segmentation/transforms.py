@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import mmengine.fileio as fileio
 import numpy as np
-from mmseg.registry import TRANSFORMS
 from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import TRANSFORMS
 
 from snr_plugins.data.files import decode_ids
 from snr_plugins.data.label_ids import IN_RED_CHANNEL, UNKNOWN, lookup_table

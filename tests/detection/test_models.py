@@ -16,8 +16,7 @@ from detectron2.utils.events import EventStorage
 
 from snr_plugins.detection import StageSNR, add_snr_config
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr
-from snr_plugins.nn import textbook
+from snr_plugins.nn import find_snr, textbook
 
 CONFIGS = "configs/detection/"
 SMALL = [

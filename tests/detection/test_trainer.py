@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from snr_plugins.data.labels import THING_CLASSES
-from snr_plugins.detection.datasets import register_coco_folder
 from snr_plugins.detection.config import load_config
+from snr_plugins.detection.datasets import register_coco_folder
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR

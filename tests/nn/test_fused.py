@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from snr_plugins.nn import SNR, fused, insert_snr
+from snr_plugins.nn import SNR, fused, insert_snr, textbook
 from snr_plugins.nn.affine import Affine, statistics
-from snr_plugins.nn import textbook
 from tests.nn.test_snr import random_features, random_snr
 from tests.nn.watch import saved_maps, step_of
 

@@ -3,11 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from benchmarks.timing import peak_bytes
 from torch import nn
 
-from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed
-from snr_plugins.nn import textbook
+from benchmarks.timing import peak_bytes
+from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed, textbook
 from tests.nn.watch import saved_maps, step_of
 
 CHANNELS, CLASSES = 16, 5

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_snr, observed
-from snr_plugins.nn import textbook
+from snr_plugins.nn import SNR, find_snr, observed, textbook
 from tests.nn.watch import step_of
 
 

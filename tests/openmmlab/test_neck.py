@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_snr
-from snr_plugins.nn import textbook
+from snr_plugins.nn import SNR, find_snr, textbook
 from tests.segmentation.networks import RESNET, WIDTHS, build, images
 
 

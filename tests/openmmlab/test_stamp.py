@@ -16,9 +16,10 @@ pytest.importorskip("mmseg")
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel, BaseTTAModel
-from mmengine.registry import DATASETS, METRICS, MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
+from mmseg.registry import DATASETS, METRICS, MODELS
 
 import snr_plugins.segmentation  # noqa: F401  registers
 from snr_plugins.results import describe_checkpoint, summary

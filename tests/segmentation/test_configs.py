@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
 
 import snr_plugins.segmentation  # noqa: F401
 from snr_plugins.nn import find_snr

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("mmseg")
 
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DefaultScope
 from mmseg.datasets import CityscapesDataset
+from mmseg.registry import DATASETS
 
 import snr_plugins.segmentation.datasets
 import snr_plugins.segmentation.transforms  # noqa: F401  both register their classes

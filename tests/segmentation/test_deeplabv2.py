@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from snr_plugins.errors import InputError

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.registry import MODELS
+from mmseg.registry import MODELS
 from torch import nn
 
 from snr_plugins.errors import InputError

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint, save_checkpoint
+from mmseg.registry import MODELS
 from mmseg.registry import MODELS as MMSEG_MODELS
 
 import snr_plugins.segmentation as package

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from mmengine.logging import MessageHub
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr
-from snr_plugins.nn import textbook
+from snr_plugins.nn import find_snr, textbook
 from tests.segmentation.networks import (
     BACKBONE,
     HEAD,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.data.checks.recognition import layout_named
+from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 from tests.segmentation.trees import (
     write_camvid,
