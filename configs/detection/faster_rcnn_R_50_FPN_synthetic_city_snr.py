@@ -28,7 +28,7 @@ model.backbone = L(insert_snr)(
     backbone=model.backbone, after=["bottom_up.res2", "bottom_up.res3", "bottom_up.res4"]
 )
 model._target_ = SNRGeneralizedRCNN
-model.num_classes = NUM_CLASSES
+model.snr_num_classes = NUM_CLASSES
 model.snr_loss_weight = 0.1
 model.snr_probe_weight = 0.1
 

@@ -1,7 +1,7 @@
-"""SNR in Detectron2. Importing this registers the backbones, the meta-architecture and datasets."""
+"""SNR in Detectron2. Importing this registers backbones, meta-architectures and datasets."""
 
 from snr_plugins.detection.backbone import (
-    StageSNR,
+    build_snr_backbone,
     build_snr_resnet_backbone,
     build_snr_resnet_fpn_backbone,
 )
@@ -12,14 +12,16 @@ from snr_plugins.detection.datasets import (
     register_image_folder,
 )
 from snr_plugins.detection.evaluation import coco_evaluator
-from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
+from snr_plugins.detection.meta_arch import Restitution, SNRGeneralizedRCNN, SNRRetinaNet
 from snr_plugins.detection.stamp import Run
 
 __all__ = [
+    "Restitution",
     "Run",
     "SNRGeneralizedRCNN",
-    "StageSNR",
+    "SNRRetinaNet",
     "add_snr_config",
+    "build_snr_backbone",
     "build_snr_resnet_backbone",
     "build_snr_resnet_fpn_backbone",
     "coco_evaluator",

@@ -12,33 +12,41 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 
 from snr_plugins.detection.catalogue import check_class_count
 from snr_plugins.errors import InputError
+from snr_plugins.nn import LAYERS, layer_options
 
 
 def add_snr_config(cfg: CfgNode) -> None:
-    """Add the keys that SNR's backbones and meta-architecture read."""
+    """Add the keys that SNR's backbones and meta-architectures read."""
     snr = CfgNode()
 
-    # Stages of the ResNet that an SNR follows. The paper's released code uses the first three.
+    # For MODEL.BACKBONE.NAME build_snr_backbone: any other registered builder, whose backbone takes
+    # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
+    snr.BACKBONE = "build_resnet_fpn_backbone"
+
+    # What follows the stages: "snr", or "instance_norm" alone; see snr_plugins/nn/layers.py.
+    snr.LAYER = "snr"
+
+    # Stages (children of the backbone, or of an FPN's bottom_up) that a layer follows; names of its
+    # outputs where no child has that name. The paper's released code uses the first three stages.
     snr.STAGES = ["res2", "res3", "res4"]
 
-    # Channels of a stage over channels of its gate's hidden layer.
-    snr.REDUCTION = 16
-
-    # Initial bias of each gate. 0 starts half-way to instance norm (the paper); a large value
-    # opens the gates, and a network with open gates computes what it computed without SNR.
-    snr.GATE_BIAS = 0.0
-
-    # How the gate reads the residual: "residual" (the paper), "bounded", "static", or "closed" for
-    # instance norm alone; see snr_plugins/nn/gate.py.
-    snr.GATE = "residual"
-
-    # Training batches, per process, over which gamma and beta start at the source's average style
-    # instead of 1 and 0 (snr_plugins.nn.calibrate). Done by tools/train.py before the first step;
-    # Detectron2's own launchers have no place for it. 0 is the paper.
-    snr.CALIBRATE = 0
-
-    # Whether an SNR also follows every output of the FPN (build_snr_resnet_fpn_backbone only).
+    # Whether a layer also follows every output of the FPN.
     snr.NECK = False
+
+    # The layers' options, named and valued as in their signatures:
+    #   REDUCTION  channels of a stage over channels of its gate's hidden layer
+    #   GATE_BIAS  initial bias of each gate: 0 starts half-way to instance norm (the paper); a
+    #              large value opens the gates: the network computes what it did without SNR
+    #   GATE       how the gate reads the residual: "residual" (the paper), "bounded", "static", or
+    #              "closed"; see snr_plugins/nn/gate.py
+    #   EPS        added to the variance
+    for kind in LAYERS:
+        for name, default in layer_options(kind).items():
+            snr[name.upper()] = default
+
+    # Whether gamma and beta of new layers start at the style of the first training batch instead of
+    # 1 and 0 (snr_plugins.nn.calibrate), under every launcher. False is the paper.
+    snr.CALIBRATE = True
 
     # Weight of the restitution loss, summed over all SNRs. 0.0 switches it off.
     snr.LOSS_WEIGHT = 0.1

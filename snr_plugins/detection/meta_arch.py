@@ -1,20 +1,31 @@
-"""Detectron2's GeneralizedRCNN with the restitution loss on ground-truth boxes."""
+"""Detectron2's detectors with the restitution loss on ground-truth boxes."""
 
 from __future__ import annotations
+
+import logging
+from functools import partial
 
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ROIAlign
-from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
-from torch import Tensor, nn
+from torch import Tensor
 
-from snr_plugins.detection.backbone import report_coverage
+from snr_plugins.detection.backbone import LOGGER, report_coverage
 from snr_plugins.errors import InputError
-from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr, observed
+from snr_plugins.nn import (
+    RestitutionLoss,
+    RestitutionTerms,
+    StageLosses,
+    Step,
+    calibrate,
+    find_layers,
+    find_snr,
+    untrained,
+)
 from snr_plugins.nn.affine import at_least_float32
-from snr_plugins.nn.insertion import output_shapes
 
 # Samples along each side of a box: as many as a 7x7 box head with two samples a bin takes.
 BOX_SAMPLES = 14
@@ -23,81 +34,107 @@ BOX_SAMPLES = 14
 LOG_PERIOD = 20
 
 
-@META_ARCH_REGISTRY.register()
-class SNRGeneralizedRCNN(GeneralizedRCNN):
-    """GeneralizedRCNN that adds ``loss_snr_restitution`` and ``loss_snr_probe`` in training.
+class Restitution:
+    """Mixin over a meta-architecture: the calibrated start, and two more losses in training.
 
-    Both are summed over all SNRs of the backbone, already weighted, and sit in the loss dict that
-    Detectron2's trainers sum. Inference is GeneralizedRCNN's own; the probes take no part in it.
+    ``loss_snr_restitution`` and ``loss_snr_probe`` are summed over all SNRs of the backbone,
+    already weighted, and sit in the loss dict that Detectron2's trainers sum. They are added around
+    the detector's call: its ``forward`` stays its own, so it scripts, traces and exports as it does
+    without SNR, and the probes take no part in inference.
+
+    The calibrated start (:func:`snr_plugins.nn.calibrate`) is made on the first training batch, of
+    all processes, by the model itself: every launcher reaches it. SNRs that a checkpoint has filled
+    are left alone, so a resumed training goes on exactly.
 
     Args:
-        num_classes: classes of the ground truth.
-        snr_loss_weight: weight of the restitution loss.
+        snr_num_classes: classes of the ground truth.
+        snr_loss_weight: weight of the restitution loss; with both weights 0 it is not computed.
         snr_probe_weight: weight of the probes' cross-entropy.
-        kwargs: GeneralizedRCNN's.
+        snr_calibrate: whether new SNRs start at the style of the first batch.
+        kwargs: the detector's own.
 
     Raises:
-        InputError: the backbone has no SNR.
+        InputError: the backbone has no SNR, or one whose stride is unknown.
     """
 
     @configurable
     def __init__(
-        self, *, num_classes: int, snr_loss_weight: float, snr_probe_weight: float, **kwargs: object
+        self,
+        *,
+        snr_num_classes: int,
+        snr_loss_weight: float = 0.1,
+        snr_probe_weight: float = 0.1,
+        snr_calibrate: bool = True,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        self.snr_loss_weight = snr_loss_weight
-        self.snr_probe_weight = snr_probe_weight
-        self._snr = find_snr(self.backbone)
-        if not self._snr:
+        layers = find_snr(self.backbone)
+        if not find_layers(self.backbone):
             raise InputError(
-                "MODEL.META_ARCHITECTURE SNRGeneralizedRCNN: the backbone has no SNR; set "
-                "MODEL.BACKBONE.NAME to build_snr_resnet_fpn_backbone or build_snr_resnet_backbone "
-                "and name its stages in MODEL.SNR.STAGES"
+                f"MODEL.META_ARCHITECTURE {type(self).__name__}: the backbone has no SNR; set "
+                "MODEL.BACKBONE.NAME to build_snr_resnet_fpn_backbone, build_snr_resnet_backbone "
+                "or build_snr_backbone and name its stages in MODEL.SNR.STAGES"
             )
-        learns = snr_loss_weight > 0 or snr_probe_weight > 0
-        self.snr_losses = nn.ModuleDict()
-        self._box_pools: dict[str, ROIAlign] = {}
-        if learns:
-            size = 64
-            example = torch.zeros(1, len(self.pixel_mean), size, size)
-            shapes = output_shapes(self.backbone, self._snr, example)
-            for name in self._snr:
-                channels, width = shapes[name][1], shapes[name][3]
-                self.snr_losses[_key(name)] = RestitutionLoss(channels, num_classes)
-                self._box_pools[name] = ROIAlign(1, width / size, BOX_SAMPLES, aligned=True)
+        self.snr_losses = StageLosses(layers, snr_num_classes, snr_loss_weight, snr_probe_weight)
+        unknown = [name for name, snr in layers.items() if snr.stride is None]
+        if self.snr_losses and unknown:
+            raise InputError(
+                f"{unknown[0]} does not know its stride, which the loss on boxes needs: put it in "
+                "with snr_plugins.nn.insert_snr"
+            )
+        self._box_pools = {
+            name: ROIAlign(1, 1 / snr.stride, BOX_SAMPLES, aligned=True)
+            for name, snr in layers.items()
+            if self.snr_losses
+        }
+        self._to_calibrate = snr_calibrate
         report_coverage(self)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, object]:
+        detector = super().from_config(cfg)
         return {
-            **super().from_config(cfg),
-            "num_classes": cfg.MODEL.ROI_HEADS.NUM_CLASSES,
+            **detector,
+            # one-stage detectors count their classes in a key of their own
+            "snr_num_classes": detector.get("num_classes", cfg.MODEL.ROI_HEADS.NUM_CLASSES),
             "snr_loss_weight": cfg.MODEL.SNR.LOSS_WEIGHT,
             "snr_probe_weight": cfg.MODEL.SNR.PROBE_WEIGHT,
+            "snr_calibrate": cfg.MODEL.SNR.CALIBRATE,
         }
 
-    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
-        """As GeneralizedRCNN's; in training two more losses."""
-        if not self.training or len(self.snr_losses) == 0:
-            return super().forward(batched_inputs)
+    def __call__(
+        self, batched_inputs: list[dict], *args: object, **kwargs: object
+    ) -> dict[str, Tensor] | list[dict]:
+        """As the detector's; in training two more losses."""
+        if self.training and self._to_calibrate:
+            self._to_calibrate = False
+            self._calibrate(batched_inputs)
+        if not self.training or not self.snr_losses:
+            return super().__call__(batched_inputs, *args, **kwargs)
         rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
-        terms: dict[str, RestitutionTerms] = {}
+        with self.snr_losses.observing(partial(self.restitution_on_boxes, rois, labels)) as terms:
+            losses = super().__call__(batched_inputs, *args, **kwargs)
+        storage = get_event_storage()
+        if storage.iter % LOG_PERIOD == 0:
+            # not into the dict: the trainer would sum whatever is in there
+            for name, value in self.snr_losses.diagnostics(terms).items():
+                storage.put_scalar(f"snr/{name}", value)
+        return {**losses, **self.snr_losses.weighted(terms)}
 
-        def observe(name: str, step: Step) -> None:
-            # ROIAlign rounds the boxes to the features' type: half would move them by pixels
-            features = at_least_float32(step.features)
-            pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
-            loss = self.snr_losses[_key(name)]
-            terms[name] = loss.boxes(step, pooled, rois[:, 0].long(), labels)
+    def restitution_on_boxes(
+        self, rois: Tensor, labels: Tensor, name: str, loss: RestitutionLoss, step: Step
+    ) -> RestitutionTerms:
+        """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once boxes are given.
 
-        with observed(self._snr, observe):
-            losses = super().forward(batched_inputs)
-        for name in terms:
-            _log(name, terms[name])
-        restitution = sum(t.restitution for t in terms.values())
-        losses["loss_snr_restitution"] = self.snr_loss_weight * restitution
-        losses["loss_snr_probe"] = self.snr_probe_weight * sum(t.probe for t in terms.values())
-        return losses
+        Args:
+            rois: (P, 5), the image's index and the box in pixels of the image.
+            labels: (P,) class ids.
+            name, loss, step: of the SNR.
+        """
+        # ROIAlign rounds the boxes to the features' type: half would move them by pixels
+        features = at_least_float32(step.features)
+        pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
+        return loss.boxes(step, pooled, rois[:, 0].long(), labels)
 
     def _ground_truth(self, truth: list[Instances]) -> tuple[Tensor, Tensor]:
         """Boxes (P, 5) as ROIAlign takes them, the image's index first, and their classes (P,)."""
@@ -107,17 +144,26 @@ class SNRGeneralizedRCNN(GeneralizedRCNN):
         image_index = torch.repeat_interleave(torch.arange(len(truth), device=self.device), counts)
         return torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1), labels
 
+    def _calibrate(self, batched_inputs: list[dict]) -> None:
+        logger = logging.getLogger(LOGGER)
+        names = untrained(self.backbone)
+        if not names:
+            logger.info("SNR: gamma and beta stay as the checkpoint has them")
+            return
+        images = self.preprocess_image(batched_inputs).tensor
+        count = calibrate(self.backbone, [images], self.backbone, only=names)
+        logger.info(
+            "SNR: gamma and beta of %d modules start at the average style of %d images",
+            len(names),
+            count,
+        )
 
-def _key(name: str) -> str:
-    """A module name cannot hold dots: ``bottom_up.res2.snr`` becomes ``bottom_up_res2``."""
-    return name.removesuffix(".snr").replace(".", "_")
+
+@META_ARCH_REGISTRY.register()
+class SNRGeneralizedRCNN(Restitution, GeneralizedRCNN):
+    """GeneralizedRCNN with the restitution loss."""
 
 
-def _log(name: str, terms: RestitutionTerms) -> None:
-    """Diagnostics go to the event storage: the trainer would sum whatever is in the loss dict."""
-    storage = get_event_storage()
-    if storage.iter % LOG_PERIOD == 0:
-        prefix = f"snr/{_key(name)}"
-        storage.put_scalar(f"{prefix}/entropy_enhanced", terms.entropy_enhanced)
-        storage.put_scalar(f"{prefix}/entropy_normalised", terms.entropy_normalised)
-        storage.put_scalar(f"{prefix}/entropy_contaminated", terms.entropy_contaminated)
+@META_ARCH_REGISTRY.register()
+class SNRRetinaNet(Restitution, RetinaNet):
+    """RetinaNet with the restitution loss."""

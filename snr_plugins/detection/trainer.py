@@ -1,9 +1,7 @@
-"""Detectron2's DefaultTrainer with our evaluator, the calibrated start and clear messages."""
+"""Detectron2's DefaultTrainer with our evaluator and clear messages."""
 
 from __future__ import annotations
 
-import itertools
-import logging
 import os
 
 from detectron2.config import CfgNode
@@ -13,44 +11,13 @@ from torch import nn
 
 from snr_plugins.detection.backbone import report_coverage
 from snr_plugins.detection.evaluation import coco_evaluator
-from snr_plugins.detection.meta_arch import SNRGeneralizedRCNN
+from snr_plugins.detection.meta_arch import Restitution
 from snr_plugins.detection.stamp import Run
 from snr_plugins.errors import InputError
-from snr_plugins.nn import calibrate, find_snr, untrained
 
 
 class Trainer(DefaultTrainer):
     """DefaultTrainer with the COCO evaluator on fresh boxes and a report on pretrained weights."""
-
-    def resume_or_load(self, resume: bool = True) -> None:
-        """DefaultTrainer's; then, with ``MODEL.SNR.CALIBRATE``, the calibrated start."""
-        super().resume_or_load(resume=resume)
-        if self.cfg.MODEL.SNR.CALIBRATE > 0:
-            self._calibrate(self.cfg.MODEL.SNR.CALIBRATE)
-
-    def _calibrate(self, num_batches: int) -> None:
-        logger = logging.getLogger("detectron2.snr_plugins")
-        model = getattr(self._trainer.model, "module", self._trainer.model)
-        names = untrained(model)
-        if not names and find_snr(model):
-            logger.info("SNR: gamma and beta stay as the checkpoint has them")
-            return
-        # a loader of its own: the training loader starts where it always starts
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        cfg.DATALOADER.NUM_WORKERS = 0
-        batches = itertools.islice(self.build_train_loader(cfg), num_batches)
-        images = calibrate(
-            model,
-            batches,
-            lambda batch: model.backbone(model.preprocess_image(batch).tensor),
-            only=names,
-        )
-        logger.info(
-            "SNR: gamma and beta of %d modules start at the average style of %d images",
-            len(names),
-            images,
-        )
 
     @classmethod
     def build_evaluator(
@@ -75,6 +42,6 @@ class Trainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
-        if not isinstance(model, SNRGeneralizedRCNN):  # which reports by itself
+        if not isinstance(model, Restitution):  # which reports by itself
             report_coverage(model)
         return model

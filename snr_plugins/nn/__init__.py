@@ -1,21 +1,33 @@
-"""The method in plain torch: the SNR module, its insertion, and the restitution loss."""
+"""The method in plain torch: style layers, their insertion, and the restitution loss."""
 
 from snr_plugins.nn.affine import Affine, Coefficients
 from snr_plugins.nn.calibration import calibrate, untrained
-from snr_plugins.nn.insertion import insert_snr
+from snr_plugins.nn.insertion import Shape, insert_layer, insert_snr
+from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
-from snr_plugins.nn.snr import SNR, Step, find_snr, observed
+from snr_plugins.nn.snr import SNR, find_snr, observed
+from snr_plugins.nn.stage_losses import StageLosses
+from snr_plugins.nn.style import InstanceNorm, Step, StyleLayer, find_layers
 
 __all__ = [
+    "LAYERS",
     "SNR",
     "Affine",
     "Coefficients",
+    "InstanceNorm",
     "RestitutionLoss",
     "RestitutionTerms",
+    "Shape",
+    "StageLosses",
     "Step",
+    "StyleLayer",
     "calibrate",
+    "create_layer",
+    "find_layers",
     "find_snr",
+    "insert_layer",
     "insert_snr",
+    "layer_options",
     "observed",
     "untrained",
 ]

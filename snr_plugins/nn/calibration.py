@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import statistics
-from snr_plugins.nn.snr import SNR, find_snr
+from snr_plugins.nn.style import InstanceNorm
 
 
 @torch.no_grad()
@@ -20,40 +20,42 @@ def calibrate(
     forward: Callable[[object], object],
     only: Collection[str] | None = None,
 ) -> int:
-    """Set each SNR's gamma to the source's mean deviation and its beta to the source's mean.
+    """Set each layer's gamma to the source's mean deviation and its beta to the source's mean.
+
+    Of every SNR and instance norm that :func:`snr_plugins.nn.insert_layer` makes.
 
     Started at gamma = 1 and beta = 0, instance norm hands zero-mean features to a pretrained stage
     that has only ever seen what comes after a ReLU. Started here, F~ is the feature in an average
-    style and the pretrained network is hardly disturbed. During the pass these SNRs are the
+    style and the pretrained network is hardly disturbed. During the pass these layers are the
     identity, so what is measured is the pretrained network's own features, whatever the gates are.
 
     Gamma and beta are ordinary parameters and travel in the checkpoint. With
     ``torch.distributed`` running, every process must call this; the means are over all of them.
 
     Args:
-        model: any module with SNRs inside; run in evaluation mode, and left in its own.
+        model: any module with such layers inside; run in evaluation mode, and left in its own.
         batches: a few source batches, each handed to ``forward``.
-        forward: runs the part of the model that holds the SNRs on one batch.
-        only: names of the SNRs to set, such as :func:`untrained` gives; by default all.
+        forward: runs the part of the model that holds the layers on one batch.
+        only: names of the layers to set, such as :func:`untrained` gives; by default all.
 
     Returns:
         How many images the means are over.
 
     Raises:
-        InputError: the model has no SNR, or no batch reached one of them.
+        InputError: the model has no such layer, or no batch reached one of them.
     """
-    modules = {name: snr for name, snr in find_snr(model).items() if only is None or name in only}
+    modules = {name: m for name, m in _norms(model).items() if only is None or name in only}
     if not modules:
         raise InputError(
-            "calibrate: the model has no SNR; insert one first, or leave out CalibrateSNRHook or "
-            "MODEL.SNR.CALIBRATE"
+            "calibrate: the model has no SNR; insert one first, leave out CalibrateSNRHook, or set "
+            "MODEL.SNR.CALIBRATE to False"
         )
-    sums = {snr: torch.zeros(2, snr.norm.num_features) for snr in modules.values()}
+    sums = {snr: torch.zeros(2, snr.channels) for snr in modules.values()}
     counts = {snr: torch.zeros(1) for snr in modules.values()}
 
-    def measure(snr: SNR, inputs: tuple[Tensor], _: Tensor) -> Tensor:
+    def measure(snr: InstanceNorm, inputs: tuple[Tensor], _: Tensor) -> Tensor:
         (features,) = inputs
-        mean, var = statistics(features)
+        mean, var = statistics(features.permute(0, 3, 1, 2) if snr.channels_last else features)
         sums[snr] += torch.stack([var.sqrt().sum(0), mean.sum(0)]).float().cpu()
         counts[snr] += len(features)
         return features  # in place of the SNR's own output: the identity
@@ -91,12 +93,16 @@ def calibrate(
 
 
 def untrained(model: nn.Module) -> list[str]:
-    """Names of the SNRs with the gamma 1 and the beta 0 that they were made with.
+    """Names of the SNRs and instance norms with gamma 1 and beta 0, as they were made.
 
     The others were trained, calibrated or loaded from a checkpoint: leave them alone.
     """
     return [
         name
-        for name, snr in find_snr(model).items()
+        for name, snr in _norms(model).items()
         if (snr.norm.weight == 1).all() and (snr.norm.bias == 0).all()
     ]
+
+
+def _norms(model: nn.Module) -> dict[str, InstanceNorm]:
+    return {name: m for name, m in model.named_modules() if isinstance(m, InstanceNorm)}

@@ -7,36 +7,50 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from snr_plugins.nn.style import find_layers
+
 ENOUGH = 0.9  # of the tensors; a real checkpoint of the same network covers them all
 
 
-def report_coverage(
-    backbone: nn.Module,
-    log: Callable[[int, str], None],
-    hint: str,
-    ignored: tuple[str, ...] = ("num_batches_tracked",),
-) -> None:
-    """Whenever ``backbone`` is loaded, alone or inside a model, log how much was covered.
+class CoverageReport:
+    """Whenever a backbone is loaded, alone or inside a model, logs how much was covered.
 
     Both frameworks load what matches and list the rest among much else; a checkpoint with other
     names or widths then leaves a network of noise. As a hook of the module this works under every
     launcher. It looks before loading, because MMEngine does not call a tensor of another shape
-    missing. SNR's own tensors, new by design, do not count.
+    missing. Style layers' own tensors, new by design, do not count. An object and no closure, so
+    that the model can be pickled and copied.
 
     Args:
-        backbone: the part that is pretrained.
-        log: called with a level of ``logging`` and a sentence.
+        log: called with a level of ``logging`` and a sentence; a function of a module.
         hint: what to check when little was covered.
         ignored: ends of the names of tensors that a good checkpoint may lack.
     """
 
-    def report(module: nn.Module, loaded: dict[str, Tensor], prefix: str, *_: object) -> None:
-        own = module.state_dict()
-        wanted = [key for key in own if ".snr." not in key and not key.endswith(ignored)]
-        missing = [key for key in wanted if not _fits(loaded, prefix + key, own[key])]
-        new = [key for key in own if ".snr." in key and not _fits(loaded, prefix + key, own[key])]
+    def __init__(
+        self,
+        log: Callable[[int, str], None],
+        hint: str,
+        ignored: tuple[str, ...] = ("num_batches_tracked",),
+    ) -> None:
+        self.log = log
+        self.hint = hint
+        self.ignored = ignored
+
+    def attach(self, backbone: nn.Module) -> None:
+        """Report on every load of ``backbone``, the part that is pretrained."""
+        # with_module: torch's public form without it (2.1 to now) does not hand over the module
+        backbone._register_load_state_dict_pre_hook(self, with_module=True)
+
+    def __call__(
+        self, backbone: nn.Module, loaded: dict[str, Tensor], prefix: str, *_: object
+    ) -> None:
+        layers = find_layers(backbone)
+        ours = tuple(f"{name}." for name in layers)
+        own = backbone.state_dict()
+        new = [k for k in own if k.startswith(ours) and not _fits(loaded, prefix + k, own[k])]
         if new:
-            log(
+            self.log(
                 logging.WARNING,
                 f"The checkpoint lacks {len(new)} SNR tensors ({new[0]}, ...): right for starting "
                 "from a plain network, wrong for testing or resuming one with SNR",
@@ -44,24 +58,23 @@ def report_coverage(
         names = (key.removeprefix(prefix) for key in loaded if key.startswith(prefix))
         lost = [name for name in names if ".snr." in name and name not in own]
         if lost:
-            log(
+            self.log(
                 logging.WARNING,
                 f"!!! The checkpoint has {len(lost)} SNR tensors ({lost[0]}, ...) that this model "
                 "lacks; use the config that it was trained with",
             )
+        wanted = [k for k in own if not k.startswith(ours) and not k.endswith(self.ignored)]
+        missing = [key for key in wanted if not _fits(loaded, prefix + key, own[key])]
         covered = len(wanted) - len(missing)
         counts = f"covers {covered} of the backbone's {len(wanted)} tensors"
         if covered >= ENOUGH * len(wanted):
-            log(logging.INFO, f"The checkpoint {counts}")
+            self.log(logging.INFO, f"The checkpoint {counts}")
             return
-        log(
+        self.log(
             logging.WARNING,
             f"!!! PRETRAINED WEIGHTS DID NOT LOAD: the checkpoint {counts} (missing or of another "
-            f"shape: {', '.join(missing[:3])}, ...); the rest starts at random. {hint}",
+            f"shape: {', '.join(missing[:3])}, ...); the rest starts at random. {self.hint}",
         )
-
-    # with_module: torch's public form without it (2.0 to now) does not hand over the module
-    backbone._register_load_state_dict_pre_hook(report, with_module=True)
 
 
 def _fits(loaded: dict[str, Tensor], key: str, own: Tensor) -> bool:

@@ -1,25 +1,27 @@
 """An affine map with coefficients of its input's own statistics, at the price of instance norm.
 
-    measured = measure(features)                       # mean and variance, (N, C)
-    coefficients = ...                                 # any (N, C) algebra, in ordinary autograd
-    out = transform(measured, Affine(scale, centre))   # scale * (features - mean) + centre
+    mean, var    = statistics of the features                   (N, C) each
+    coefficients = any (N, C) algebra of the two, in ordinary autograd
+    out          = scale * (features - mean) + centre
 
 Left to autograd, every elementwise step would keep and walk a map of its own. Here the forward
 keeps the features alone, and the backward is two walks. With g the gradient of ``out``:
 
- 1. ``transform`` needs sum(g) and sum(g (F - mean)): the gradients of centre and scale.
+ 1. The map's own node needs sum(g) and sum(g (F - mean)): the gradients of centre and scale.
  2. Autograd takes them through the (N, C) algebra to the mean and the variance, and joins there
     whatever else reached the coefficients, such as the restitution loss.
- 3. ``measure`` needs dF = scale g + (2 dvar / HW) (F - mean) + dmean / HW.
+ 3. The statistics' node needs dF = scale g + (2 dvar / HW) (F - mean) + dmean / HW.
 
-Step 3 is one walk because ``transform`` leaves ``scale g`` to it: ``measure`` hands out, besides
-its results, the features once more and a slot, and ``transform`` returns g as the gradient of the
-one and the scale as that of the other. Both travel on the graph, so nothing is shared on the side.
+Step 3 is one walk because the map's node leaves ``scale g`` to it: the statistics' node hands out,
+besides its results, the features once more and a slot, and the map's node returns g as the gradient
+of the one and the scale as that of the other. Both travel on the graph, so nothing is shared on the
+side; and both stay inside :func:`restyle`, because a second map of the same measurement would add
+its own g and scale to them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -29,58 +31,30 @@ from snr_plugins.nn import passes
 from snr_plugins.nn.affine import Affine, applied, statistics
 
 
-class Measured(NamedTuple):
-    """A feature map (N, C, H, W) with its spatial mean and biased variance (N, C).
-
-    For one :func:`transform` only. ``features`` and ``slot`` are private to it: their gradients
-    are not what their names say.
-    """
-
-    features: Tensor
-    mean: Tensor
-    var: Tensor
-    slot: Tensor
-
-
-def measure(features: Tensor) -> Measured:
-    """Statistics of ``features`` (N, C, H, W), accumulated in at least float32.
-
-    Differentiable once; a second derivative raises. Scripted, traced, compiled and exported code
-    holds the plain formula instead.
-    """
-    # an `if` of its own, so that TorchScript does not read what is inside
-    if not torch.jit.is_scripting():  # noqa: SIM102
-        if not _recorded():
-            if torch.is_grad_enabled():
-                return Measured(*_Measure.apply(features))
-            mean, var = passes.statistics(features)
-            return Measured(features, mean, var, mean)
-    mean, var = statistics(features)
-    return Measured(features, mean, var, mean)
-
-
-def transform(measured: Measured, affine: Affine, inplace: bool = False) -> Tensor:
+def restyle(
+    features: Tensor, coefficients: Callable[[Tensor, Tensor], Affine], inplace: bool = False
+) -> Tensor:
     """``scale * (features - mean) + centre`` in the features' dtype and layout.
 
-    Rounds as instance norm does: within a rounding error of ``scale * mean``.
+    Statistics accumulate in at least float32. Rounds as instance norm does: within a rounding error
+    of ``scale * mean``. Differentiable once; a second derivative raises. Traced, compiled and
+    exported code holds the plain formula instead.
 
     Args:
-        measured: what :func:`measure` returned; not to be used again.
-        affine: scale and centre, (N, C) each.
+        features: (N, C, H, W).
+        coefficients: from spatial mean and biased variance, (N, C) each, to scale and centre,
+            (N, C) each; called once, in ordinary autograd.
         inplace: overwrite the features where autograd is off. Only for a caller who knows that
             nobody else needs them.
     """
-    if not torch.jit.is_scripting():  # noqa: SIM102
-        if not _recorded():
-            if not torch.is_grad_enabled():
-                return passes.affine(measured.features, measured.mean, affine, inplace)
-            return _Transform.apply(measured.features, measured.slot, measured.mean, *affine)
-    return applied(measured.features, measured.mean, affine)
-
-
-def _recorded() -> bool:
-    """Whether the operations are being written down, to run elsewhere."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # to be run elsewhere
+        mean, var = statistics(features)
+        return applied(features, mean, coefficients(mean, var))
+    if not torch.is_grad_enabled():
+        mean, var = passes.statistics(features)
+        return passes.affine(features, mean, coefficients(mean, var), inplace)
+    features, mean, var, slot = _Measure.apply(features)
+    return _Transform.apply(features, slot, mean, *coefficients(mean, var))
 
 
 class _Measure(torch.autograd.Function):

@@ -1,65 +1,101 @@
-"""Put SNR into any backbone, in place."""
+"""Put a style layer into any backbone, in place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn.snr import SNR
+from snr_plugins.nn.layers import check_options, create_layer
+from snr_plugins.nn.style import StyleLayer
+
+EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, so that height, width and channels differ
 
 
-def insert_snr(
+class Shape(NamedTuple):
+    """What is known of a stage's output.
+
+    ``stride`` is in pixels of the image per pixel of the map, None if unknown; ``channels_last``
+    means (N, H, W, C) in place of (N, C, H, W).
+    """
+
+    channels: int
+    stride: float | None = None
+    channels_last: bool = False
+
+
+def insert_layer(
     backbone: nn.Module,
     after: Sequence[str],
+    layer: str = "snr",
     *,
+    shapes: Mapping[str, Shape] | None = None,
     example: Tensor | None = None,
-    snr: Callable[..., nn.Module] = SNR,
     **options: object,
 ) -> nn.Module:
-    """Append an SNR to each named stage of ``backbone``, in place, and return ``backbone``.
+    """Append a style layer to each named stage of ``backbone``, in place; return ``backbone``.
 
-    The new child is called ``snr`` (``layer1.snr.norm.weight``); every other key of the state
-    dict stays what it was, so pretrained weights load as before. A stage that is a plain
-    ``nn.Sequential`` takes the SNR as its last child; any other stage gets a forward hook.
-    The channel count is read from the stage's own output in one small dry run.
+    The new child is called ``snr`` (``layer1.snr.norm.weight``), or ``style`` for layers other than
+    SNR; every other key of the state dict stays what it was, so pretrained weights load as before.
+    A stage that is a plain ``nn.Sequential`` takes the layer as its last child; any other stage
+    gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view.
 
     Args:
         backbone: any module that maps an image batch to features.
-        after: dotted names of stages, relative to ``backbone``, whose output is (N, C, H, W).
-        example: the dry run's input; by default zeros of (1, 3, 64, 64).
-        snr: the class to build, called as ``snr(channels, **options)``.
-        options: passed on: ``reduction``, ``gate_bias``, ``eps``, ``gate``, ``inplace``. Without
-            the last, an SNR inside an ``nn.Sequential`` overwrites its input where autograd is
-            off: a hook that keeps the output of the block before it wants ``inplace=False``.
+        after: dotted names of stages, relative to ``backbone``, whose output is one feature map.
+        layer: one of :data:`snr_plugins.nn.layers.LAYERS`.
+        shapes: of stages whose output is known; those of all others are read from one small dry
+            run, which needs every operator of the backbone to exist on its device.
+        example: the dry run's input; by default zeros of (1, 3, 64, 160).
+        options: the layer's own: for "snr" ``reduction``, ``gate_bias``, ``eps``, ``gate``; and
+            ``inplace``. Without it, a layer inside an ``nn.Sequential`` overwrites its input where
+            autograd is off: a hook that keeps the output of the block before it wants
+            ``inplace=False``.
 
     Raises:
-        InputError: a stage is unknown, named twice, already has an SNR, or does not put out a
-            single (N, C, H, W) tensor. Nothing has been changed then.
+        InputError: a stage is unknown, named twice, already has such a layer, or does not put out a
+            single feature map; an option does not fit. Nothing has been changed then.
     """
     if isinstance(after, str):
-        raise InputError(f"insert_snr: after='{after}' must be a list of stage names")
+        raise InputError(f"insert_layer: after='{after}' must be a list of stage names")
+    child_options = {key: value for key, value in options.items() if key != "inplace"}
+    check_options("insert_layer", layer, child_options)
     stages = {name: _stage(backbone, name) for name in after}
     if len(stages) != len(after):
-        raise InputError(f"insert_snr: a stage is named twice in after={list(after)}; name it once")
-    shapes = output_shapes(backbone, stages, example)
-    # All modules are built before the first one is put in: an error leaves the backbone as it was.
-    built = {name: snr(shapes[name][1], **options) for name in stages}
+        raise InputError(
+            f"insert_layer: a stage is named twice in after={list(after)}; name it once"
+        )
+    known = dict(shapes or {})
+    unknown = {name: stage for name, stage in stages.items() if name not in known}
+    if unknown:
+        known |= output_shapes(backbone, unknown, example)
+    # All layers are built before the first one is put in: an error leaves the backbone as it was.
+    built = {name: create_layer(layer, known[name].channels, **options) for name in stages}
     for name, stage in stages.items():
+        module = built[name]
         reference = next(stage.parameters(), None)
-        module = built[name] if reference is None else built[name].to(reference)
-        stage.add_module("snr", module.train(stage.training))
+        if reference is not None:
+            module.to(reference)
+        module.stride = known[name].stride
+        stage.add_module(module.child_name, module.train(stage.training))
+        module.channels_last = known[name].channels_last
         if type(stage).forward is not nn.Sequential.forward:
-            stage.register_forward_hook(_apply_snr)
-        elif isinstance(module, SNR) and "inplace" not in options:
+            stage.register_forward_hook(_apply)
+        elif "inplace" not in options:
             module.inplace = True  # a Sequential hands its last output to nobody else
     return backbone
 
 
-def _apply_snr(stage: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-    return stage.snr(output)
+def insert_snr(backbone: nn.Module, after: Sequence[str], **options: object) -> nn.Module:
+    """:func:`insert_layer` of an SNR after each named stage."""
+    return insert_layer(backbone, after, "snr", **options)
+
+
+def _apply(stage: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+    return next(child for child in stage.children() if isinstance(child, StyleLayer))(output)
 
 
 def _stage(backbone: nn.Module, name: str) -> nn.Module:
@@ -70,22 +106,28 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
         if part not in children:
             parent = ".".join([*path[:depth], ""])
             names = ", ".join(parent + child for child in children) or "none"
-            raise InputError(f"insert_snr: there is no stage '{name}'; choose from: {names}")
+            raise InputError(f"insert_layer: there is no stage '{name}'; choose from: {names}")
         module = children[part]
-    if "snr" in dict(module.named_children()):
-        raise InputError(f"insert_snr: stage '{name}' already has an SNR; remove it from `after`")
+    for child in module.children():
+        if isinstance(child, StyleLayer):
+            kind = type(child).__name__
+            raise InputError(
+                f"insert_layer: stage '{name}' already has a style layer ({kind}); take it out of "
+                "`after`"
+            )
     return module
 
 
 def output_shapes(
     backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None = None
-) -> dict[str, torch.Size]:
-    """Shape of what each of ``modules`` puts out, by running ``backbone`` once on ``example``.
+) -> dict[str, Shape]:
+    """What each of ``modules`` puts out, by running ``backbone`` once on ``example``.
 
     In evaluation and without gradients; nothing is left changed.
 
     Raises:
-        InputError: a module is not run, or does not put out one (N, C, H, W) tensor.
+        InputError: a module is not run, does not put out one feature map, or nothing tells its
+            height and width from its channels.
     """
     outputs: dict[str, object] = {}
     hooks = [
@@ -93,7 +135,7 @@ def output_shapes(
         for name, module in modules.items()
     ]
     reference = next(backbone.parameters(), torch.empty(0))
-    example = (torch.zeros(1, 3, 64, 64) if example is None else example).to(reference)
+    example = (torch.zeros(EXAMPLE) if example is None else example).to(reference)
     was_training = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
@@ -104,12 +146,28 @@ def output_shapes(
             hook.remove()
         for module, training in was_training.items():
             module.training = training
-    for name in modules:
-        out = outputs.get(name)
-        if not isinstance(out, Tensor) or out.dim() != 4:
-            what = "is not run" if out is None else "does not put out one (N, C, H, W) tensor"
-            raise InputError(
-                f"insert_snr: stage '{name}' {what} in the backbone's forward; "
-                "choose a stage whose output is a feature map"
-            )
-    return {name: outputs[name].shape for name in modules}
+    return {name: _shape(name, outputs.get(name), example) for name in modules}
+
+
+def _shape(name: str, output: object, example: Tensor) -> Shape:
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        what = "is not run" if output is None else "does not put out one feature map (N, C, H, W)"
+        raise InputError(
+            f"insert_layer: stage '{name}' {what} in the backbone's forward; "
+            "choose a stage whose output is a feature map"
+        )
+    height, width = example.shape[2:]
+
+    def is_map(rows: int, columns: int, slack: int) -> bool:
+        return abs(rows * width - columns * height) <= slack
+
+    _, a, b, c = output.shape
+    for slack in (0, max(height, width)):  # exactly the image's form, then rounded by a pixel
+        channels_first, channels_last = is_map(b, c, slack), is_map(a, b, slack)
+        if channels_first != channels_last:
+            return Shape(a, height / b) if channels_first else Shape(c, height / a, True)
+    raise InputError(
+        f"insert_layer: stage '{name}' puts out {tuple(output.shape)} for an image of "
+        f"{height}x{width}, which does not tell channels from height and width; give an oblong "
+        "`example`, or `shapes`"
+    )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.nn.affine import Affine, at_least_float32
-from snr_plugins.nn.snr import Step
+from snr_plugins.nn.style import Step
 
 
 class RestitutionTerms(NamedTuple):

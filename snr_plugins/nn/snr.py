@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from snr_plugins.nn.affine import Coefficients, normalised, restored
-from snr_plugins.nn.fused import measure, transform
+from snr_plugins.nn.affine import Affine, Coefficients, restored
 from snr_plugins.nn.gate import build_gate
+from snr_plugins.nn.style import InstanceNorm, Step
 
 
-class Step(NamedTuple):
-    """What a forward shows to the restitution loss: the input (N, C, H, W) itself, no copy of it,
-    and the coefficients of the three features."""
-
-    features: Tensor
-    coefficients: Coefficients
-
-
-class SNR(nn.Module):
+class SNR(InstanceNorm):
     """Style Normalization and Restitution (Jin et al., arXiv 2101.00588, section III).
 
-    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype: one walk over the map
-    for the statistics, one for a multiply-add, and two more in the backward, which keeps the input
-    alone (:mod:`snr_plugins.nn.fused`). Differentiable once. It equals the paper's textbook form
-    exactly, by two identities: F~+ is an affine map of F (see :mod:`snr_plugins.nn.affine`), and
-    the gate's input pool(R) is ``mean - beta``, since instance norm's spatial mean is its own beta.
+    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. It equals the paper's
+    textbook form (:mod:`snr_plugins.nn.textbook`) exactly, by two identities: F~+ is an affine map
+    of F (:mod:`snr_plugins.nn.affine`), and the gate's input pool(R) is ``mean - beta``, since
+    instance norm's spatial mean is its own beta. Cost and limits: :class:`StyleLayer`.
 
     Args:
         channels: C.
@@ -41,12 +31,13 @@ class SNR(nn.Module):
         eps: added to the variance.
         gate: "residual" (the paper's), "bounded", "static" or "closed" (instance norm alone); see
             :mod:`snr_plugins.nn.gate`.
-        inplace: where autograd is off, overwrite the input, as ``nn.ReLU(inplace=True)`` does.
-            For inputs that nobody else reads; saves a map of memory and the time to touch it.
+        inplace: see :class:`StyleLayer`.
 
     Raises:
         InputError: ``channels`` is smaller than ``reduction``, or ``gate`` is unknown.
     """
+
+    child_name = "snr"
 
     def __init__(
         self,
@@ -57,33 +48,30 @@ class SNR(nn.Module):
         gate: str = "residual",
         inplace: bool = False,
     ) -> None:
-        super().__init__()
-        # Used for its parameters only; being an InstanceNorm2d, the frameworks' optimizers give
-        # them the weight decay and learning rate of norm layers.
-        self.norm = nn.InstanceNorm2d(channels, eps=eps, affine=True)
+        super().__init__(channels, eps, inplace)
         self.gate = build_gate(gate, channels, reduction, gate_bias)
-        self.eps = eps
-        self.inplace = inplace
-        self.on_step = None  # a Callable[[Step], None], which TorchScript cannot read; see observed
 
-    def forward(self, features: Tensor) -> Tensor:
-        measured = measure(features)
-        mean = measured.mean
-        norm = normalised(measured.var, self.norm.weight, self.norm.bias, self.eps)
-        gate = self.gate(mean, self.norm.weight, self.norm.bias)
-        gate = gate.to(mean.dtype)  # autocast may have made it half
+    def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
+        return restored(self.normalised(var), mean, self.opened(mean))
+
+    def observed_coefficients(self, features: Tensor, mean: Tensor, var: Tensor) -> Affine:
+        norm, gate = self.normalised(var), self.opened(mean)
         enhanced = restored(norm, mean, gate)
-        inplace = self.inplace
-        # an `if` of its own, so that TorchScript does not read what is inside
-        if not torch.jit.is_scripting():  # noqa: SIM102
-            if self.on_step is not None:
-                contaminated = restored(norm, mean, 1 - gate)
-                self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
-                inplace = False
-        return transform(measured, enhanced, inplace)
+        # Activation checkpointing counts what is saved here and runs the layer again, unobserved:
+        # what the loss saves is none of its business, so it is saved as it is.
+        with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
+            contaminated = restored(norm, mean, 1 - gate)
+            self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
+        return enhanced
 
-    def extra_repr(self) -> str:
-        return f"channels={self.norm.num_features}, eps={self.eps}"
+    def opened(self, mean: Tensor) -> Tensor:
+        """The gate a, (N, C), for the spatial mean (N, C)."""
+        gate = self.gate(mean, self.norm.weight, self.norm.bias)
+        return gate.to(mean.dtype)  # autocast may have made it half
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def find_snr(model: nn.Module) -> dict[str, SNR]:
@@ -92,7 +80,7 @@ def find_snr(model: nn.Module) -> dict[str, SNR]:
 
 
 @contextlib.contextmanager
-def observed(modules: dict[str, SNR], observe: Callable[[str, Step], None]) -> Iterator[None]:
+def observed(modules: Mapping[str, SNR], observe: Callable[[str, Step], None]) -> Iterator[None]:
     """Within this block each of ``modules`` calls ``observe(name, step)`` in its forward.
 
     A loss built there, and not after the network, has its backward run next to the SNR's own:

@@ -43,8 +43,9 @@ class CalibrateSNRHook(Hook):
         batches = itertools.islice(loader, self.num_batches)
 
         def forward(batch: dict) -> None:
+            # backbone and neck: a cascade's heads want each other's results, and have no SNR
             data = model.data_preprocessor(batch, training=True)
-            model(**data, mode="tensor")
+            model.extract_feat(data["inputs"])
 
         images = calibrate(model, batches, forward, only=names)
         print_log(

@@ -18,8 +18,7 @@ from snr_plugins.errors import InputError
 
 def main(argv: list[str]) -> None:
     """``CONFIG.py [MMSegmentation's own flags]``; exits with 1 after bad input."""
-    # the config first: `--eval-only` takes an optional value
-    args = _parse(sorted(argv, key=lambda argument: not argument.endswith(".py")))
+    args = _parse(argv)
     # as MMSegmentation's tools/train.py: torchrun and slurm tell it in different ways
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     try:
@@ -51,7 +50,12 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    return parser.parse_args(argv)
+    # `--eval-only CONFIG.py`: the flag's value is optional, and a config is no checkpoint
+    explicit = [
+        "--eval-only=latest" if flag == "--eval-only" and value.endswith(".py") else flag
+        for flag, value in zip(argv, [*argv[1:], ""], strict=True)
+    ]
+    return parser.parse_args(explicit)
 
 
 def run(args: argparse.Namespace) -> None:

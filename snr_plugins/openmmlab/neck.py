@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR
-from snr_plugins.openmmlab.options import check_options
+from snr_plugins.nn.layers import check_options
 
 
 @MODELS.register_module(name="SNR")
@@ -18,7 +18,7 @@ class SNRLayer(SNR):
     """SNR as mmcv builds plug-in layers, ``plugins=[dict(cfg=dict(type='SNR'), ...)]``.
 
     Of a ResNet that is inside the residual branch; for the method's own place, after a stage, take
-    SNRResNet.
+    SNRBackbone.
 
     Args:
         in_channels: C.
@@ -65,7 +65,8 @@ class SNRNeck(BaseModule):
                 f"SNRNeck in_indices={list(indices)}: no feature {unknown[0]}; in_channels "
                 f"lists {len(self.in_channels)}, so choose from 0 to {len(self.in_channels) - 1}"
             )
-        options = check_options("SNRNeck", snr)
+        options = dict(snr or {})
+        check_options(f"SNRNeck snr={options}", "snr", options)
         self.snr = nn.ModuleDict({str(i): SNR(self.in_channels[i], **options) for i in indices})
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

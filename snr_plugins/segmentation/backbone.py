@@ -1,27 +1,23 @@
-"""MMSegmentation's own ResNets with SNR put in."""
+"""MMSegmentation's own ResNets and our DRN with SNR put in: the short way to SNRBackbone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from mmengine.logging import print_log
 from mmseg.models.backbones import ResNet, ResNetV1c
 from mmseg.registry import MODELS
-from torch import nn
 
-from snr_plugins.errors import InputError
-from snr_plugins.nn import coverage, find_snr, insert_snr
-from snr_plugins.openmmlab.options import check_options
+from snr_plugins.nn import find_snr
+from snr_plugins.openmmlab.backbone import put_in
 from snr_plugins.segmentation.drn import DRN
 
 
 class SNRStages:
     """Mixin over a backbone of MMSegmentation's kind: an SNR after each named stage.
 
-    The stages stay children of the same name, so ``init_cfg`` checkpoints load with every
-    original key. ``frozen_stages`` freezes a stage, never its SNR: frozen, it could not learn to
-    restore anything.
+    The stages stay children of the same name, so ``init_cfg`` checkpoints load with every original
+    key. ``frozen_stages`` freezes a stage, never its SNR: frozen, it could not learn to restore
+    anything.
 
     Args:
         snr_stages: children of the backbone that an SNR follows.
@@ -40,15 +36,7 @@ class SNRStages:
         **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)
-        name = type(self).__name__
-        options = check_options(name, snr)
-        example = torch.zeros(1, kwargs.get("in_channels", 3), 64, 64)
-        try:
-            insert_snr(self, snr_stages, example=example, **options)
-        except InputError as error:
-            raise InputError(f"{name} snr_stages={snr_stages!r}: {error}") from None
-        self._freeze_stages()
-        report_coverage(self)
+        put_in(self, snr_stages, "snr", snr or {}, f"{type(self).__name__} snr_stages")
 
     def _freeze_stages(self) -> None:
         modules = find_snr(self).values()
@@ -81,13 +69,3 @@ class SNRDRN(SNRStages, DRN):
         **kwargs: object,
     ) -> None:
         super().__init__(*args, snr_stages=snr_stages, **kwargs)
-
-
-def report_coverage(backbone: nn.Module) -> None:
-    """See :func:`snr_plugins.nn.coverage.report_coverage`."""
-    coverage.report_coverage(
-        backbone,
-        lambda level, sentence: print_log(sentence, "current", level),
-        "Check that it is made for this depth, width and style, and that init_cfg has the prefix "
-        "of its keys",
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
@@ -11,7 +13,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import RestitutionLoss, RestitutionTerms, Step, find_snr, observed
+from snr_plugins.nn import RestitutionLoss, RestitutionTerms, StageLosses, Step, find_snr
 
 
 class RestitutionSegmentor:
@@ -37,43 +39,42 @@ class RestitutionSegmentor:
         **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.snr_loss_weight = snr_loss_weight
-        self.snr_probe_weight = snr_probe_weight
-        self._snr = find_snr(self)
-        if not self._snr:
+        layers = find_snr(self)
+        if not layers:
             raise InputError(
                 f"{type(self).__name__}: neither the backbone nor the neck has an SNR; set "
-                "backbone.type to SNRResNet, SNRResNetV1c or SNRDRN, with snr_stages, or add "
-                "neck=dict(type='SNRNeck', ...)"
+                "backbone.type to SNRResNet, SNRResNetV1c or SNRDRN, with snr_stages, or to "
+                "SNRBackbone, or add neck=dict(type='SNRNeck', ...)"
             )
-        self.snr_losses = nn.ModuleDict()
-        if snr_loss_weight > 0 or snr_probe_weight > 0:
-            for name, snr in self._snr.items():
-                self.snr_losses[_key(name)] = RestitutionLoss(
-                    snr.norm.num_features, self.num_classes
-                )
+        self.snr_losses = StageLosses(layers, self.num_classes, snr_loss_weight, snr_probe_weight)
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """As the segmentor's own; two more losses."""
-        if len(self.snr_losses) == 0:
+        if not self.snr_losses:
             return super().loss(inputs, data_samples)
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])  # (N, 1, H, W)
-        terms: dict[str, RestitutionTerms] = {}
-
-        def observe(name: str, step: Step) -> None:
-            # nearest: a label is a name, not a quantity
-            size = step.features.shape[2:]
-            small = F.interpolate(labels.float(), size, mode="nearest").squeeze(1).long()
-            terms[name] = self.snr_losses[_key(name)].pixels(step, small, self._ignore_index)
-
-        with observed(self._snr, observe):
+        with self.snr_losses.observing(partial(self.restitution_on_pixels, labels)) as terms:
             losses = super().loss(inputs, data_samples)
-        for name in terms:
-            _log(name, terms[name])
-        restitution = sum(t.restitution for t in terms.values())
-        losses["loss_snr_restitution"] = self.snr_loss_weight * restitution
-        losses["loss_snr_probe"] = self.snr_probe_weight * sum(t.probe for t in terms.values())
-        return losses
+        # The message hub's latest values are shown by MMEngine's logger: whatever is in the loss
+        # dict and called a loss would be summed.
+        hub = MessageHub.get_current_instance()
+        for name, value in self.snr_losses.diagnostics(terms).items():
+            hub.update_scalar(f"train/snr/{name}", value)
+        return {**losses, **self.snr_losses.weighted(terms)}
+
+    def restitution_on_pixels(
+        self, labels: Tensor, name: str, loss: RestitutionLoss, step: Step
+    ) -> RestitutionTerms:
+        """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once labels are given.
+
+        Args:
+            labels: (N, 1, H, W) class ids.
+            name, loss, step: of the SNR.
+        """
+        # nearest: a label is a name, not a quantity
+        size = step.features.shape[2:]
+        small = F.interpolate(labels.float(), size, mode="nearest").squeeze(1).long()
+        return loss.pixels(step, small, self._ignore_index)
 
     @property
     def _ignore_index(self) -> int:
@@ -89,17 +90,3 @@ class SNREncoderDecoder(RestitutionSegmentor, EncoderDecoder):
 @MODELS.register_module()
 class SNRCascadeEncoderDecoder(RestitutionSegmentor, CascadeEncoderDecoder):
     """CascadeEncoderDecoder with the restitution loss."""
-
-
-def _key(name: str) -> str:
-    """A module name cannot hold dots: ``backbone.layer1.snr`` becomes ``backbone_layer1``."""
-    return name.removesuffix(".snr").replace(".", "_")
-
-
-def _log(name: str, terms: RestitutionTerms) -> None:
-    """Diagnostics go to the message hub, whose latest values MMEngine's logger shows: whatever is
-    in the loss dict and called a loss would be summed."""
-    hub = MessageHub.get_current_instance()
-    for feature in ("enhanced", "normalised", "contaminated"):
-        entropy = getattr(terms, f"entropy_{feature}")
-        hub.update_scalar(f"train/snr/{_key(name)}/entropy_{feature}", entropy)

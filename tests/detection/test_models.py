@@ -14,9 +14,9 @@ from detectron2.solver import build_optimizer
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
-from snr_plugins.detection import StageSNR, add_snr_config
+from snr_plugins.detection import add_snr_config
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr, textbook
+from snr_plugins.nn import SNR, find_snr, textbook
 
 CONFIGS = "configs/detection/"
 SMALL = [
@@ -137,7 +137,7 @@ def test_freeze_at_leaves_snr_trainable():
     model = build_model(config(FPN, "MODEL.BACKBONE.FREEZE_AT", 3))
     stage = model.backbone.bottom_up.res3
     model.backbone.bottom_up.freeze(3)  # again, now that SNR is inside
-    assert isinstance(stage.snr, StageSNR)
+    assert isinstance(stage.snr, SNR)
     for name, parameter in stage.named_parameters():
         assert parameter.requires_grad == name.startswith("snr."), name
 

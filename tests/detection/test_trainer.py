@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from detectron2.utils.events import EventStorage
 
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.detection.config import load_config
 from snr_plugins.detection.datasets import register_coco_folder
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,32 @@ def test_calibrated_start_is_the_style_of_the_training_images(tmp_path):
             *("MODEL.WEIGHTS", "", "DATASETS.TRAIN", "('one_image',)", "DATASETS.TEST", "()"),
             *("INPUT.MIN_SIZE_TRAIN", "(64,)", "INPUT.RANDOM_FLIP", "none"),
             *("SOLVER.IMS_PER_BATCH", "1", "DATALOADER.NUM_WORKERS", "0"),
-            *("MODEL.SNR.CALIBRATE", "2", "MODEL.SNR.STAGES", "['res2']"),
+            *("MODEL.SNR.STAGES", "['res2']"),
             *("MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(tmp_path)),
         ],
     )
     trainer = Trainer(cfg)
     trainer.resume_or_load(resume=False)
     model = trainer.model.eval()
-    norm = model.backbone.bottom_up.res2.snr.norm
-    del model.backbone.bottom_up.res2.snr
+    bottom_up = model.backbone.bottom_up
+    snr = bottom_up.res2.snr
+    del bottom_up.res2.snr
     batch = next(iter(trainer.build_train_loader(cfg)))
     with torch.no_grad():
-        bottom_up = model.backbone.bottom_up
-        feature = bottom_up.res2(bottom_up.stem(model.preprocess_image(batch).tensor)).flatten(2)
-    torch.testing.assert_close(norm.weight.data, feature.std(2, correction=0)[0])
-    torch.testing.assert_close(norm.bias.data, feature.mean(2)[0])
-    bottom_up.res2.add_module("snr", SNR(len(norm.weight)))
-    bottom_up.res2.snr.norm.weight.data.fill_(3)
-    trainer.resume_or_load(resume=False)  # not new any more: left alone
-    assert (bottom_up.res2.snr.norm.weight == 3).all()
+        image = model.preprocess_image(batch).tensor
+        feature = bottom_up.res2(bottom_up.stem(image)).flatten(2)
+    bottom_up.res2.add_module("snr", snr)
+    with EventStorage():
+        model.train()(batch)
+    torch.testing.assert_close(snr.norm.weight.data, feature.std(2, correction=0)[0])
+    torch.testing.assert_close(snr.norm.bias.data, feature.mean(2)[0])
+    # the next batch changes nothing, and so does a model whose SNR came from a checkpoint
+    resumed = Trainer.build_model(cfg)
+    resumed.load_state_dict(model.state_dict())
+    for same in (model, resumed.train()):
+        weight = same.backbone.bottom_up.res2.snr.norm.weight
+        before = weight.clone()
+        batch[0]["image"] = batch[0]["image"] // 2
+        with EventStorage():
+            same(batch)
+        assert torch.equal(weight, before)

@@ -108,7 +108,7 @@ def test_wrong_stage(after, message):
 
 def test_second_insertion_is_refused():
     backbone = insert_snr(resnet(), after=["layer1"])
-    with pytest.raises(InputError, match="'layer1' already has an SNR"):
+    with pytest.raises(InputError, match="'layer1' already has a style layer"):
         insert_snr(backbone, after=["layer2", "layer1"])
     assert list(find_snr(backbone)) == ["layer1.snr"]
 

@@ -30,7 +30,7 @@ def sentence_of(capfd, *argv):
         ("model.backbone.type=ResNet", "neither the backbone nor the neck has an SNR"),
         ("model.backbone.snr_stages=layer9,", "there is no stage 'layer9'"),
         ("model.backbone.snr.gate=wide", "there is no gate 'wide'"),
-        ("model.backbone.snr.width=3", "there is no option 'width'"),
+        ("model.backbone.snr.width=3", "snr has no option 'width'"),
         ("load_from=absent.pth", "absent.pth does not exist"),
         ("model.backbone.init_cfg.type=Pretrained", "data/resnet50_thin.pth"),
     ],

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.runner import load_checkpoint, save_checkpoint
 from mmseg.registry import MODELS
-from mmseg.registry import MODELS as MMSEG_MODELS
 
 import snr_plugins.segmentation as package
 from snr_plugins.nn import find_snr
@@ -131,16 +131,19 @@ def test_trains_exports_and_evaluates(config, names, tmp_path):
         "SNRResNetV1c",
         "SNRDRN",
         "DRN",
-        "SNRNeck",
-        "SNR",
         "SNREncoderDecoder",
         "SNRCascadeEncoderDecoder",
         "DeepLabV2Head",
     ],
 )
-def test_names_are_found_from_mmsegmentations_registry(name):
-    """It falls back to MMEngine's, where ours are; none of its own names is taken."""
-    assert MMSEG_MODELS.get(name) is MODELS.get(name)
-    assert MMSEG_MODELS.get(name).__module__.startswith("snr_plugins.")
-    assert name not in MMSEG_MODELS.module_dict
-    assert name == "SNR" or name in package.__all__
+def test_what_is_bound_to_mmsegmentation_is_in_its_registry_alone(name):
+    """In MMEngine's root it would collide with what other packages call the same."""
+    assert MODELS.module_dict[name].__module__.startswith("snr_plugins.")
+    assert name not in ROOT_MODELS.module_dict
+    assert name in package.__all__
+
+
+@pytest.mark.parametrize("name", ["SNRBackbone", "SNRNeck", "SNR"])
+def test_what_needs_mmengine_alone_is_found_from_every_package(name):
+    assert ROOT_MODELS.module_dict[name] is MODELS.get(name)
+    assert name not in MODELS.module_dict

@@ -1,0 +1,64 @@
+"""Style layers by name: what a config may put after a stage."""
+
+from __future__ import annotations
+
+import inspect
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn.snr import SNR
+from snr_plugins.nn.style import InstanceNorm, StyleLayer
+
+LAYERS: dict[str, type[StyleLayer]] = {
+    "snr": SNR,
+    "instance_norm": InstanceNorm,  # what SNR is without its gate
+}
+
+
+def layer_options(kind: str) -> dict[str, object]:
+    """Options of a layer that a config may set, with their defaults; from its own signature.
+
+    ``channels`` and ``inplace`` are the insertion's.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    parameters = inspect.signature(_layer_class(kind)).parameters
+    return {
+        name: parameter.default
+        for name, parameter in parameters.items()
+        if name not in ("channels", "inplace")
+    }
+
+
+def check_options(owner: str, kind: str, options: dict[str, object]) -> None:
+    """Make sure that ``options`` are of the layer called ``kind``.
+
+    Raises:
+        InputError: there is no such layer or option; named with its ``owner``.
+    """
+    try:
+        known = layer_options(kind)
+    except InputError as error:
+        raise InputError(f"{owner}: {error}") from None
+    unknown = sorted(options.keys() - known.keys())
+    if unknown:
+        raise InputError(
+            f"{owner}: {kind} has no option '{unknown[0]}'; choose from: {', '.join(known)}"
+        )
+
+
+def create_layer(kind: str, channels: int, **options: object) -> StyleLayer:
+    """The layer called ``kind``, one of :data:`LAYERS`, for (N, ``channels``, H, W).
+
+    Raises:
+        InputError: there is no such layer or option, or an option does not fit ``channels``.
+    """
+    layer = _layer_class(kind)
+    check_options("create_layer", kind, {k: v for k, v in options.items() if k != "inplace"})
+    return layer(channels, **options)
+
+
+def _layer_class(kind: str) -> type[StyleLayer]:
+    if kind not in LAYERS:
+        raise InputError(f"there is no style layer '{kind}'; choose from: {', '.join(LAYERS)}")
+    return LAYERS[kind]

@@ -1,0 +1,110 @@
+"""The restitution loss of a whole network: a probe for each SNR, their sum, what is logged."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
+from snr_plugins.nn.snr import SNR, observed
+from snr_plugins.nn.style import Step
+
+# A form of the loss: called with the SNR's name, its RestitutionLoss and its Step while the map is
+# alive; picks `boxes`, `pixels` or `pooled` and hands in the labels.
+Form = Callable[[str, RestitutionLoss, Step], RestitutionTerms]
+
+
+class StageLosses(nn.ModuleDict):
+    """One :class:`RestitutionLoss` for each SNR of a network.
+
+        with losses.observing(form) as terms:
+            out = network(images)
+        loss = loss_of(out) + sum(losses.weighted(terms).values())
+
+    The forms of the loss differ by task; what is the same for boxes, pixels and pooled vectors is
+    here. Empty where both weights are 0: then nothing is observed and nothing added.
+
+    Args:
+        layers: SNRs by name, as :func:`snr_plugins.nn.find_snr` gives them.
+        num_classes: K of the probes.
+        loss_weight: of the restitution loss, summed over the SNRs.
+        probe_weight: of the probes' cross-entropy, summed over the SNRs.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, SNR],
+        num_classes: int,
+        loss_weight: float = 0.1,
+        probe_weight: float = 0.1,
+    ) -> None:
+        learns = loss_weight > 0 or probe_weight > 0
+        super().__init__(
+            {
+                _key(name): RestitutionLoss(snr.channels, num_classes)
+                for name, snr in layers.items()
+                if learns
+            }
+        )
+        # a dict, so that the SNRs stay children of the backbone alone
+        self._layers = dict(layers) if learns else {}
+        self.loss_weight = loss_weight
+        self.probe_weight = probe_weight
+
+    @contextlib.contextmanager
+    def observing(self, form: Form) -> Iterator[dict[str, RestitutionTerms]]:
+        """Within this block every SNR that runs adds its terms, under its key, to the dict.
+
+        Raises:
+            InputError: an SNR runs twice; or without autograd while the block has it, as inside
+                activation checkpointing of the reentrant kind: the loss would teach nothing.
+        """
+        terms: dict[str, RestitutionTerms] = {}
+        with_grad = torch.is_grad_enabled()
+
+        def observe(name: str, step: Step) -> None:
+            if with_grad and not torch.is_grad_enabled():
+                raise InputError(
+                    f"{name} runs inside activation checkpointing with use_reentrant=True, where "
+                    "the restitution loss gets no gradient: checkpoint with use_reentrant=False, "
+                    "leave this stage out of it, or set both weights of the loss to 0"
+                )
+            key = _key(name)
+            if key in terms:
+                raise InputError(
+                    f"{name} runs twice in one step, and the labels belong to one of the runs: "
+                    "observe that run alone"
+                )
+            terms[key] = form(name, self[key], step)
+
+        with observed(self._layers, observe):
+            yield terms
+
+    def weighted(self, terms: Mapping[str, RestitutionTerms]) -> dict[str, Tensor]:
+        """``loss_snr_restitution`` and ``loss_snr_probe``, scalars; nothing for no terms."""
+        if not terms:
+            return {}
+        restitution = sum(t.restitution for t in terms.values())
+        probe = sum(t.probe for t in terms.values())
+        return {
+            "loss_snr_restitution": self.loss_weight * restitution,
+            "loss_snr_probe": self.probe_weight * probe,
+        }
+
+    @staticmethod
+    def diagnostics(terms: Mapping[str, RestitutionTerms]) -> dict[str, Tensor]:
+        """What is worth logging beside the losses, such as ``layer1/entropy_enhanced``."""
+        return {
+            f"{key}/entropy_{feature}": getattr(t, f"entropy_{feature}")
+            for key, t in terms.items()
+            for feature in ("enhanced", "normalised", "contaminated")
+        }
+
+
+def _key(name: str) -> str:
+    """A module name cannot hold dots: ``bottom_up.res2.snr`` becomes ``bottom_up_res2``."""
+    return name.removesuffix(".snr").replace(".", "_")

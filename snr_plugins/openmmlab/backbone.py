@@ -1,0 +1,78 @@
+"""Any backbone of any OpenMMLab package with a style layer put in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.logging import print_log
+from mmengine.registry import MODELS
+from torch import nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn import find_layers, insert_layer
+from snr_plugins.nn.coverage import CoverageReport
+
+
+@MODELS.register_module(name="SNRBackbone")
+def build_snr_backbone(
+    backbone: dict, after: Sequence[str], layer: str = "snr", **options: object
+) -> nn.Module:
+    """The backbone that ``backbone`` describes, with a style layer after each stage of ``after``.
+
+    ``backbone=dict(type="SNRBackbone", backbone=dict(type="MobileNetV2"), after=["layer2"])``. What
+    comes back is that very backbone, of its own class and with its own keys, so that its
+    ``init_cfg`` and other checkpoints load as before. To freeze a layer in a frozen stage, give it
+    a learning rate of 0: as parameters they are kept trainable.
+
+    Args:
+        backbone: config of a backbone of the current scope, such as mmseg's.
+        after: children of it, dotted names, that a layer follows.
+        layer: "snr" or another name of :data:`snr_plugins.nn.LAYERS`.
+        options: the layer's own, such as ``reduction``.
+
+    Raises:
+        InputError: a stage or an option is unknown.
+    """
+    built = put_in(MODELS.build(backbone), after, layer, options, "SNRBackbone after")
+    built.register_forward_pre_hook(_keep_trainable)
+    return built
+
+
+def put_in(
+    backbone: nn.Module, after: Sequence[str], layer: str, options: dict[str, object], owner: str
+) -> nn.Module:
+    """Insert, and report from now on what a checkpoint covers.
+
+    Args:
+        backbone: changed in place, and returned.
+        after, layer, options: of :func:`snr_plugins.nn.insert_layer`.
+        owner: what the sentence of an error begins with, before ``=[stages]``.
+    """
+    channels = getattr(backbone, "in_channels", 3)  # where a backbone says so; images have 3
+    example = torch.zeros(1, channels if isinstance(channels, int) else 3, 64, 160)
+    try:
+        insert_layer(backbone, after, layer, example=example, **options)
+    except InputError as error:
+        raise InputError(f"{owner}={after!r}: {error}") from None
+    CoverageReport(
+        _log,
+        "Check that it is made for this depth, width and style, and that init_cfg has the prefix "
+        "of its keys",
+    ).attach(backbone)
+    return backbone
+
+
+def _keep_trainable(backbone: nn.Module, inputs: tuple) -> None:
+    """``frozen_stages`` freezes a stage, never its style layer, which could not learn otherwise.
+
+    Backbones freeze whatever lies in a stage each time that ``train()`` is called
+    (``_freeze_stages`` in mmseg/models/backbones/resnet.py); nothing but a step comes after that.
+    """
+    if backbone.training:
+        for layer in find_layers(backbone).values():
+            layer.train().requires_grad_(True)
+
+
+def _log(level: int, sentence: str) -> None:
+    print_log(sentence, "current", level)
