@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_snr, insert_snr
+from snr_plugins.nn import SNR, Shape, find_layers, find_snr, insert_layer, insert_snr
 
 
 def resnet():
@@ -130,3 +130,72 @@ def test_scripts_inside_a_sequential_stage():
 
 def test_snr_is_the_default_class():
     assert type(insert_snr(resnet(), after=["layer1"]).layer1.snr) is SNR
+
+
+class ChannelsLast(nn.Module):
+    """A stage that puts out (N, H, W, C), as Swin's do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 24, 4, stride=4)
+
+    def forward(self, x):
+        return self.conv(x).permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["hook", "sequential"])
+def test_channels_last_stage_is_served_through_a_view(inside):
+    stage = nn.Sequential(ChannelsLast()) if inside else ChannelsLast()
+    backbone = nn.Sequential()
+    backbone.add_module("stage", stage)
+    x = torch.randn(2, 3, 32, 48)
+    plain = backbone(x)
+    insert_snr(backbone, ["stage"], reduction=4)
+    snr = backbone.stage.snr
+    assert (snr.channels, snr.stride, snr.channels_last) == (24, 4.0, True)
+    got = backbone(x)
+    snr.channels_last = False
+    expected = snr(plain.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    torch.testing.assert_close(got, expected)
+
+
+def test_swin_of_torchvision():
+    torch.manual_seed(0)
+    backbone = torchvision.models.swin_t(weights=None).eval()
+    insert_snr(backbone, ["features.1", "features.3"], gate_bias=50.0)
+    layers = find_snr(backbone).values()
+    assert [(s.channels, s.stride) for s in layers] == [(96, 4.0), (192, 8.0)]
+    x = torch.randn(1, 3, 64, 64)
+    got = backbone(x)
+    for snr in layers:  # open gates: the network's own function
+        snr.forward = nn.Identity()
+    torch.testing.assert_close(got, backbone(x), atol=1e-4, rtol=1e-4)
+
+
+def test_map_that_does_not_tell_its_axes_is_refused():
+    backbone = nn.Sequential()
+    backbone.add_module("stage", nn.Sequential(nn.Conv2d(3, 16, 4, stride=4)))
+    with pytest.raises(InputError, match=r"\(1, 16, 16, 16\).*oblong `example`, or `shapes`"):
+        insert_snr(backbone, ["stage"], example=torch.zeros(1, 3, 64, 64))
+    assert not find_snr(backbone)
+    insert_snr(backbone, ["stage"], example=torch.zeros(1, 3, 64, 96))
+    assert backbone.stage.snr.channels == 16
+
+
+def test_declared_shapes_need_no_run():
+    class Unrunnable(nn.Module):
+        def forward(self, x):
+            raise NotImplementedError("no kernel for this device")
+
+    backbone = nn.Sequential()
+    backbone.add_module("stage", nn.Sequential(Unrunnable()))
+    insert_snr(backbone, ["stage"], shapes={"stage": Shape(32, 8)})
+    assert (backbone.stage.snr.channels, backbone.stage.snr.stride) == (32, 8)
+
+
+def test_ours_are_found_by_module_not_by_name():
+    backbone = nn.Sequential()
+    backbone.add_module("snr", nn.Sequential(nn.Conv2d(3, 16, 1)))  # somebody's stage is called so
+    insert_layer(backbone, ["snr"], "instance_norm")
+    assert list(find_layers(backbone)) == ["snr.style"]
+    assert not find_snr(backbone)

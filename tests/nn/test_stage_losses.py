@@ -1,0 +1,95 @@
+"""StageLosses: one probe a stage, weights applied once, and nothing left on the modules."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn import RestitutionLoss, StageLosses, find_snr, insert_snr
+from tests.nn.watch import step_of
+
+LABELS = torch.tensor([1, 0])
+
+
+def backbone():
+    torch.manual_seed(0)
+    net = nn.Sequential()
+    for name, channels in (("a", 3), ("b", 8)):
+        net.add_module(name, nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU()))
+    return insert_snr(net, ["a", "b"], reduction=2)
+
+
+def pooled(name, loss, step):
+    return loss.pooled(step, LABELS)
+
+
+def test_is_the_weighted_sum_over_the_stages():
+    net = backbone()
+    losses = StageLosses(find_snr(net), 2, loss_weight=0.3, probe_weight=0.7)
+    x = torch.randn(2, 3, 6, 6)
+    with losses.observing(pooled) as terms:
+        net(x)
+    weighted = losses.weighted(terms)
+    a = net.a[1](net.a[0](x))
+    after_a = net.a(x)
+    b = net.b[1](net.b[0](after_a))
+    by_hand = [
+        losses[key].pooled(step_of(stage.snr, inputs), LABELS)
+        for key, stage, inputs in (("a", net.a, a), ("b", net.b, b))
+    ]
+    restitution = sum(t.restitution for t in by_hand)
+    torch.testing.assert_close(weighted["loss_snr_restitution"], 0.3 * restitution)
+    torch.testing.assert_close(weighted["loss_snr_probe"], 0.7 * sum(t.probe for t in by_hand))
+    assert set(losses.diagnostics(terms)) == {
+        f"{stage}/entropy_{feature}"
+        for stage in "ab"
+        for feature in ("enhanced", "normalised", "contaminated")
+    }
+
+
+def test_holds_the_probes_alone():
+    net = backbone()
+    losses = StageLosses(find_snr(net), 2)
+    assert set(losses.state_dict()) == {f"{s}.probe.{p}" for s in "ab" for p in ("weight", "bias")}
+    assert all(isinstance(loss, RestitutionLoss) for loss in losses.values())
+
+
+def test_weights_of_zero_observe_nothing():
+    net = backbone()
+    losses = StageLosses(find_snr(net), 2, 0.0, 0.0)
+    assert len(losses) == 0
+    with losses.observing(lambda *_: pytest.fail("observed")) as terms:
+        net(torch.randn(2, 3, 6, 6))
+    assert losses.weighted(terms) == {}
+
+
+def test_a_second_run_of_a_layer_is_refused():
+    net = backbone()
+    losses = StageLosses(find_snr(net), 2)
+
+    def run_twice():
+        with losses.observing(pooled):
+            net(torch.randn(2, 3, 6, 6))
+            net(torch.randn(2, 3, 6, 6))
+
+    with pytest.raises(InputError, match=r"a\.snr runs twice"):
+        run_twice()
+    net(torch.randn(2, 3, 6, 6))  # and nothing is left behind
+
+
+def test_pickles_and_copies_with_its_network():
+    net = backbone()
+    net.losses = StageLosses(find_snr(net), 2)
+    with net.losses.observing(pooled) as terms:
+        net.b(net.a(torch.randn(2, 3, 6, 6)))
+    del terms
+    file = io.BytesIO()
+    torch.save(net, file)
+    file.seek(0)
+    for other in (copy.deepcopy(net), torch.load(file)):
+        with other.losses.observing(pooled) as terms:  # of its own SNRs, not the original's
+            other.b(other.a(torch.randn(2, 3, 6, 6)))
+        assert list(terms) == ["a", "b"]
