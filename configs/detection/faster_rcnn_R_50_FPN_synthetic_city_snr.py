@@ -1,6 +1,6 @@
 """An SNR Faster R-CNN for Detectron2's own ``lazyconfig_train_net.py``.
 
-With the YAML configs a backbone is chosen by name; here it is built, and ``insert_snr`` wraps it.
+With the YAML configs a backbone is chosen by name; here it is built, and ``put_in`` changes it.
 """
 
 from detectron2.config import LazyCall as L
@@ -13,8 +13,7 @@ from detectron2.data import (
 from detectron2.data import transforms as T
 from detectron2.model_zoo import get_config
 
-from snr_plugins.detection import Run, SNRGeneralizedRCNN, coco_evaluator
-from snr_plugins.nn import insert_snr
+from snr_plugins.detection import Run, SNRGeneralizedRCNN, coco_evaluator, put_in
 
 NUM_CLASSES = 8
 TEST = "synthetic_city_foggy_beta_0.02_val"
@@ -24,9 +23,7 @@ model = get_config("common/models/mask_rcnn_fpn.py").model
 for key in ("mask_in_features", "mask_pooler", "mask_head"):
     del model.roi_heads[key]
 model.roi_heads.num_classes = NUM_CLASSES
-model.backbone = L(insert_snr)(
-    backbone=model.backbone, after=["bottom_up.res2", "bottom_up.res3", "bottom_up.res4"]
-)
+model.backbone = L(put_in)(backbone=model.backbone, after=["res2", "res3", "res4"])
 model._target_ = SNRGeneralizedRCNN
 model.snr_num_classes = NUM_CLASSES
 model.snr_loss_weight = 0.1

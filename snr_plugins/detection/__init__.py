@@ -4,6 +4,7 @@ from snr_plugins.detection.backbone import (
     build_snr_backbone,
     build_snr_resnet_backbone,
     build_snr_resnet_fpn_backbone,
+    put_in,
 )
 from snr_plugins.detection.config import add_snr_config
 from snr_plugins.detection.datasets import (
@@ -25,6 +26,7 @@ __all__ = [
     "build_snr_resnet_backbone",
     "build_snr_resnet_fpn_backbone",
     "coco_evaluator",
+    "put_in",
     "register_coco_folder",
     "register_datasets",
     "register_image_folder",

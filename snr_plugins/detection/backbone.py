@@ -15,6 +15,7 @@ from snr_plugins.nn import Shape, create_layer, insert_layer, layer_options
 from snr_plugins.nn.coverage import CoverageReport
 
 LOGGER = "detectron2.snr_plugins"
+OUTPUTS = "snr_outputs"  # child of a backbone whose outputs, not stages, have layers
 
 
 @BACKBONE_REGISTRY.register()
@@ -42,44 +43,63 @@ def _build(cfg: CfgNode, input_shape: ShapeSpec, builder: str) -> Backbone:
         raise InputError(f"MODEL.SNR.BACKBONE: '{builder}'; choose from: {', '.join(known)}")
     _warn_without_loss(cfg)
     backbone = BACKBONE_REGISTRY.get(builder)(cfg, input_shape)
-    bottom_up = getattr(backbone, "bottom_up", backbone)  # of an FPN
-    _insert(cfg, bottom_up, "STAGES", cfg.MODEL.SNR.STAGES)
-    if cfg.MODEL.SNR.NECK:
-        outputs = [name for name, _ in backbone.named_children() if name.startswith("fpn_output")]
-        if not outputs:
-            raise InputError(
-                "MODEL.SNR.NECK needs an FPN: set it to False, or MODEL.BACKBONE.NAME to "
-                "build_snr_resnet_fpn_backbone"
-            )
-        _insert(cfg, backbone, "NECK", outputs)
+    snr = cfg.MODEL.SNR
+    key = "LAYER:"
+    try:
+        options = {name: snr[name.upper()] for name in layer_options(snr.LAYER)}
+        key = f"STAGES {list(snr.STAGES)}:"
+        put_in(backbone, snr.STAGES, snr.LAYER, **options)
+        if snr.NECK:
+            key = "NECK"
+            _put_in_neck(backbone, snr.LAYER, **options)
+    except InputError as error:
+        raise InputError(f"MODEL.SNR.{key} {error}") from None
     return backbone
 
 
-def layer_config(cfg: CfgNode) -> tuple[str, dict[str, object]]:
-    """Name and options of the layer that ``MODEL.SNR`` describes."""
-    kind = cfg.MODEL.SNR.LAYER
-    return kind, {name: cfg.MODEL.SNR[name.upper()] for name in layer_options(kind)}
+def put_in(
+    backbone: nn.Module, after: Sequence[str], layer: str = "snr", **options: object
+) -> nn.Module:
+    """Put a style layer into a backbone of Detectron2's kind, in place, and return it.
 
+    ``L(put_in)(backbone=..., after=["res2", "res3", "res4"])`` in a LazyConfig.
 
-def _insert(cfg: CfgNode, backbone: nn.Module, key: str, after: Sequence[str]) -> None:
-    """Behind children of these names; behind the outputs of these names where there is no child."""
-    children = dict(backbone.named_children())
-    shapes = _declared_shapes(backbone)
+    Args:
+        backbone: a ``Backbone``; of one with a ``bottom_up``, such as an FPN, that is meant.
+        after: its children; or, where no child has that name, names of its outputs, for backbones
+            whose stages hand on something else than a feature map: the neck then sees the restyled
+            features, the next stage the plain ones.
+        layer, options: of `snr_plugins.nn.insert_layer`.
+
+    Raises:
+        InputError: as `snr_plugins.nn.insert_layer`.
+    """
+    bottom_up = getattr(backbone, "bottom_up", backbone)
+    children = dict(bottom_up.named_children())
+    shapes = _declared_shapes(bottom_up)
     outputs = [name for name in after if name not in children and name in shapes]
     stages = [name for name in after if name not in outputs]
-    try:
-        kind, options = layer_config(cfg)
-        insert_layer(backbone, stages, kind, shapes=shapes, **options)
-        if outputs:
-            layers = OutputLayers(
-                {name: create_layer(kind, shapes[name].channels, **options) for name in outputs}
-            )
-            for name in outputs:
-                layers[name].stride = shapes[name].stride
-            backbone.add_module(layers[outputs[0]].child_name, layers)
-            backbone.register_forward_hook(_restyle_outputs)
-    except InputError as error:
-        raise InputError(f"MODEL.SNR.{key} {list(after)}: {error}") from None
+    insert_layer(bottom_up, stages, layer, shapes=shapes, **options)
+    if outputs:
+        layers = nn.ModuleDict()
+        for name in outputs:
+            layers[name] = create_layer(layer, shapes[name].channels, **options)
+            layers[name].stride = shapes[name].stride
+        bottom_up.add_module(OUTPUTS, layers)
+        bottom_up.register_forward_hook(_restyle_outputs)
+    return backbone
+
+
+def _put_in_neck(fpn: nn.Module, layer: str, **options: object) -> None:
+    levels = {name.removeprefix("p"): name for name in fpn.output_shape()}  # "3": "p3"
+    convolutions = [name for name, _ in fpn.named_children() if name.startswith("fpn_output")]
+    if not convolutions:
+        raise InputError(
+            "needs an FPN: set it to False, or MODEL.BACKBONE.NAME to build_snr_resnet_fpn_backbone"
+        )
+    declared = _declared_shapes(fpn)
+    shapes = {name: declared[levels[name.removeprefix("fpn_output")]] for name in convolutions}
+    insert_layer(fpn, convolutions, layer, shapes=shapes, **options)
 
 
 def _declared_shapes(backbone: nn.Module) -> dict[str, Shape]:
@@ -91,27 +111,13 @@ def _declared_shapes(backbone: nn.Module) -> dict[str, Shape]:
     """
     channels = getattr(backbone, "_out_feature_channels", {})
     strides = getattr(backbone, "_out_feature_strides", {})
-    shapes = {name: Shape(channels[name], strides.get(name)) for name in channels}
-    # the convolutions that FPN puts its levels out with; p6 and p7 come after them
-    return shapes | {
-        f"fpn_output{name[1:]}": shape
-        for name, shape in shapes.items()
-        if hasattr(backbone, f"fpn_output{name[1:]}")
-    }
-
-
-class OutputLayers(nn.ModuleDict):
-    """Style layers on a backbone's outputs, by their names.
-
-    For backbones whose stages hand on something else than a feature map, such as Swin's tokens: the
-    neck sees the restyled features, the next stage the plain ones.
-    """
+    return {name: Shape(channels[name], strides.get(name)) for name in channels}
 
 
 def _restyle_outputs(
     backbone: nn.Module, inputs: tuple, outputs: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    layers = next(child for child in backbone.children() if isinstance(child, OutputLayers))
+    layers = getattr(backbone, OUTPUTS)
     return {name: layers[name](x) if name in layers else x for name, x in outputs.items()}
 
 

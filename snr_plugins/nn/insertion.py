@@ -74,18 +74,23 @@ def insert_layer(
         known |= output_shapes(backbone, unknown, example)
     # All layers are built before the first one is put in: an error leaves the backbone as it was.
     built = {name: create_layer(layer, known[name].channels, **options) for name in stages}
+    own_forward = {}  # layers in stages that have a forward of their own
     for name, stage in stages.items():
-        module = built[name]
+        module, shape = built[name], known[name]
         reference = next(stage.parameters(), None)
         if reference is not None:
             module.to(reference)
-        module.stride = known[name].stride
+        module.stride, module.channels_last = shape.stride, shape.channels_last
         stage.add_module(module.child_name, module.train(stage.training))
-        module.channels_last = known[name].channels_last
         if type(stage).forward is not nn.Sequential.forward:
-            stage.register_forward_hook(_apply)
+            own_forward[name] = module
         elif "inplace" not in options:
             module.inplace = True  # a Sequential hands its last output to nobody else
+    # some run whatever children they have, as RegNet's stages in Detectron2 do; a convolution not
+    in_doubt = {n: m for n, m in own_forward.items() if not isinstance(stages[n], nn.Conv2d)}
+    run = _dry_run(backbone, in_doubt, example) if in_doubt else {}
+    for name in own_forward.keys() - run.keys():
+        stages[name].register_forward_hook(_apply)
     return backbone
 
 
@@ -129,24 +134,33 @@ def output_shapes(
         InputError: a module is not run, does not put out one feature map, or nothing tells its
             height and width from its channels.
     """
+    example = torch.zeros(EXAMPLE) if example is None else example
+    outputs = _dry_run(backbone, modules, example)
+    return {name: _shape(name, outputs.get(name), example) for name in modules}
+
+
+def _dry_run(
+    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None
+) -> dict[str, object]:
+    """What those of ``modules`` that are run put out; nothing is left changed."""
     outputs: dict[str, object] = {}
     hooks = [
         module.register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
         for name, module in modules.items()
     ]
     reference = next(backbone.parameters(), torch.empty(0))
-    example = (torch.zeros(EXAMPLE) if example is None else example).to(reference)
+    example = torch.zeros(EXAMPLE) if example is None else example
     was_training = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:
         with torch.no_grad():
-            backbone(example)
+            backbone(example.to(reference))
     finally:
         for hook in hooks:
             hook.remove()
         for module, training in was_training.items():
             module.training = training
-    return {name: _shape(name, outputs.get(name), example) for name in modules}
+    return outputs
 
 
 def _shape(name: str, output: object, example: Tensor) -> Shape:

@@ -199,3 +199,25 @@ def test_ours_are_found_by_module_not_by_name():
     insert_layer(backbone, ["snr"], "instance_norm")
     assert list(find_layers(backbone)) == ["snr.style"]
     assert not find_snr(backbone)
+
+
+class RunsItsChildren(nn.Module):
+    """A stage with a forward of its own that calls every child, as Detectron2's RegNet has."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, stride=2)
+
+    def forward(self, x):
+        for child in self.children():
+            x = child(x)
+        return x
+
+
+def test_stage_that_runs_its_children_runs_the_layer_once():
+    backbone = nn.Sequential()
+    backbone.add_module("stage", RunsItsChildren())
+    x = torch.randn(1, 3, 16, 16)
+    plain = backbone(x)
+    insert_snr(backbone, ["stage"])
+    torch.testing.assert_close(backbone(x), backbone.stage.snr(plain))
