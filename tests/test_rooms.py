@@ -1,9 +1,14 @@
 """Which part of the package may import which: each is imported alone, in a fresh process."""
 
+import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
+
+PACKAGE = Path(__file__).parents[1] / "snr_plugins"
 
 FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg")
 FORBIDDEN = {
@@ -34,3 +39,33 @@ def test_rooms_keep_apart(module):
 
 def test_the_check_can_fail():
     assert loaded_by("snr_plugins.detection", ("detectron2", "mmseg")) == ["detectron2"]
+
+
+def imports_of(source):
+    """Our own modules that a source names in an import, even one for types alone."""
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    names = {node.module for node in nodes}
+    names |= {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    return {name for name in names if name.startswith("snr_plugins.")}
+
+
+def import_graph():
+    """Each module of the package and the modules of the package that it imports."""
+    source_of = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path.read_text()
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    return {name: imports_of(source) & source_of.keys() for name, source in source_of.items()}
+
+
+def test_modules_import_in_one_direction():
+    TopologicalSorter(import_graph()).prepare()
+
+
+def test_the_check_of_directions_can_fail():
+    back = imports_of("if TYPE_CHECKING:\n    from snr_plugins.city.street import build_street")
+    graph = import_graph()
+    graph["snr_plugins.city.traffic"] |= back
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph).prepare()
