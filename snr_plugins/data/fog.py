@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from snr_plugins.city.label_ids import Label
 from snr_plugins.data.cityscapes import CONDITIONS, Condition
 from snr_plugins.data.files import is_whole, png_bytes, read_ids, read_png_size, write_whole
 from snr_plugins.data.frames import Frame, check_same_size, list_frames
+from snr_plugins.data.labels import CITYSCAPES_IDS
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity
 from snr_plugins.data.weather import add_fog, atmospheric_light
 from snr_plugins.errors import InputError
@@ -155,7 +155,7 @@ def distance_of(source: Source, image: np.ndarray) -> np.ndarray:
     disparity, sky = read_disparity(source.frame.label), None
     check_same_size(path, size, source.frame.label, disparity.shape)
     if source.label.is_file():
-        sky = read_ids(source.label) == Label.SKY
+        sky = read_ids(source.label) == CITYSCAPES_IDS["sky"]
         check_same_size(path, size, source.label, sky.shape)
     return complete_distance(disparity, image, read_camera(source.camera), sky)
 
