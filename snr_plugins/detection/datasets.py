@@ -16,8 +16,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.structures import BoxMode
 
-from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
@@ -92,7 +93,7 @@ def register_cityscapes_folder(
         name: the name for DATASETS.TRAIN or DATASETS.TEST.
         folder: the folder that holds ``gtFine``.
         split: folder below ``gtFine``.
-        conditions: names of ``snr_plugins.data.cityscapes.CONDITIONS``.
+        conditions: names of ``snr_plugins.data.conditions.CONDITIONS``.
         box_convention: see `snr_plugins.data.cityscapes.read_cityscapes`.
         classes: which of the eight classes to keep.
     """
@@ -146,8 +147,8 @@ def _register_cityscapes(
     classes: Sequence[str] = THING_CLASSES,
     make: str | None = None,
 ) -> None:
-    def read(path: str, mend: str) -> list[dict]:
-        return read_cityscapes(path, split, conditions, convention, mend, classes)
+    def read(path: str, hint: str) -> list[dict]:
+        return read_cityscapes(path, split, conditions, convention, hint, classes)
 
     _register_below(root, name, folder, read, convention, conditions, classes, make)
 
@@ -164,10 +165,10 @@ def _register_below(
 ) -> None:
     def load() -> list[dict]:
         base = root or datasets_root()
-        mend = f"set DETECTRON2_DATASETS (the root, now {base}) to the folder that holds {folder}"
+        hint = f"set DETECTRON2_DATASETS (the root, now {base}) to the folder that holds {folder}"
         if make:
-            mend += f", or make it with `{make}`"
-        return _in_pixels(read(os.path.join(base, folder), mend=mend))
+            hint += f", or make it with `{make}`"
+        return _in_pixels(read(os.path.join(base, folder), hint=hint))
 
     if _register(root, name, load):
         _describe(name, folder, box_convention, conditions, classes)

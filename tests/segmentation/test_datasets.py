@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS
 
 import snr_plugins.segmentation.datasets
 import snr_plugins.segmentation.transforms  # noqa: F401  both register their classes
-from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.label_ids import CROSS_CITY_CLASSES, SYNTHIA_13_CLASSES, SYNTHIA_16_CLASSES
 from snr_plugins.errors import InputError
 from tests.segmentation.trees import (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snr_plugins.data.cityscapes import CONDITIONS
-from snr_plugins.data.layouts import CITYSCAPES_IN, LAYOUTS, Layout
+from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.layout import Layout
+from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
 
@@ -27,7 +28,7 @@ def layout_named(name: str) -> tuple[Layout, tuple[str, ...]]:
             if layout.name == "synthetic_city":
                 for condition in CONDITIONS:
                     if plain == f"{layout.name}_{condition}_{split}":
-                        return CITYSCAPES_IN[condition], (split,)
+                        return layout.only((condition,)), (split,)
     raise InputError(
         f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or correct "
         "the path."
@@ -45,7 +46,7 @@ def layouts_in(root: Path) -> list[Layout]:
         and any(_has_split(root, layout, split) for split in layout.splits)
     ]
     foggy = [layout for layout in found if layout.name.startswith("foggy_")]
-    if len(foggy) == len(LAYOUTS["foggy_cityscapes_all"].variants):
+    if len(foggy) == len(LAYOUTS["foggy_cityscapes_all"].conditions):
         found = [layout for layout in found if layout not in foggy]
         found.append(LAYOUTS["foggy_cityscapes_all"])
     return found
@@ -53,10 +54,10 @@ def layouts_in(root: Path) -> list[Layout]:
 
 def _has_split(root: Path, layout: Layout, split: str) -> bool:
     """Whether images of the layout's names lie there, and a folder for their labels."""
-    labels = root / layout.labels_of(split)
+    labels = root / layout.labels.folder_of(split)
     if split not in layout.unlabelled and not labels.is_dir():
         return False
     pattern = "*/*" if layout.nested else "*"
-    suffix = layout.variants[0].suffix.lower()
-    images = (root / layout.image_folder(split)).glob(pattern)
+    suffix = layout.conditions[0].suffix.lower()
+    images = (root / layout.conditions[0].folder_of(split)).glob(pattern)
     return any(image.name.lower().endswith(suffix) for image in images)
