@@ -220,7 +220,7 @@ def test_links_to_folders_are_followed(city, tmp_path):
     os.symlink(city, tmp_path / "datasets" / "cityscapes")
     shutil.move(city / "gtFine", tmp_path / "labels elsewhere")
     os.symlink(tmp_path / "labels elsewhere", city / "gtFine")
-    check("cityscapes_val", "--any-count", code=0, root=tmp_path / "datasets")
+    check("cityscapes_boxes_val", "--any-count", code=0, root=tmp_path / "datasets")
 
 
 def test_nothing_is_written_into_the_dataset(city):

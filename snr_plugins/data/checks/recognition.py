@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.layout import Layout
 from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.data.names import DETECTION_DATASETS
 from snr_plugins.errors import InputError
 
 
@@ -20,18 +20,12 @@ def layout_named(name: str) -> tuple[Layout, tuple[str, ...]]:
     """
     if name in LAYOUTS:
         return LAYOUTS[name], tuple(LAYOUTS[name].splits)
-    plain = name.removesuffix("_detectron")
-    for layout in LAYOUTS.values():
-        for split in layout.splits:
-            if plain in (f"{layout.name}{kind}_{split}" for kind in ("", "_boxes", "_car")):
-                return layout, (split,)
-            if layout.name == "synthetic_city":
-                for condition in CONDITIONS:
-                    if plain == f"{layout.name}_{condition}_{split}":
-                        return layout.only((condition,)), (split,)
+    if name in DETECTION_DATASETS:
+        dataset = DETECTION_DATASETS[name]
+        return dataset.layout, (dataset.split,)
     raise InputError(
-        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or correct "
-        "the path."
+        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or from "
+        "the names for DATASETS in docs/datasets.md, or correct the path."
     )
 
 
