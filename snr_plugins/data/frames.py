@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snr_plugins.data.file_kinds import FileKind
+from snr_plugins.data.listing import differs_in_case, walk
 from snr_plugins.errors import InputError
 
 
@@ -28,6 +29,8 @@ def list_frames(
 ) -> list[Frame]:
     """All images of a split with their labels, sorted by path.
 
+    What is left out, see `snr_plugins.data.listing`.
+
     Args:
         root: the dataset's folder.
         split: as the folders of ``images`` and ``labels`` want it.
@@ -44,12 +47,12 @@ def list_frames(
         if not folder.is_dir():
             raise InputError(f"The folder {folder} does not exist: {hint}.")
     frames = []
-    for image in sorted(image_dir.glob("*/*" if nested else "*")):
+    for image in walk(image_dir, levels=1 if nested else 0):
+        if differs_in_case(image, images.suffix):
+            raise InputError(
+                f"{image} should end in {images.suffix}: rename it, case by case the same."
+            )
         if not image.name.endswith(images.suffix):
-            if image.name.lower().endswith(images.suffix.lower()):
-                raise InputError(
-                    f"{image} should end in {images.suffix}: rename it, case by case the same."
-                )
             continue
         stem = image.name.removesuffix(images.suffix)
         city = image.parent.name if nested else ""

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from snr_plugins.data.checks.annotations import Annotation, read_annotation
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import POLYGONS
-from snr_plugins.data.files import IMAGE_SUFFIXES, check_decodes, read_image_size
+from snr_plugins.data.files import check_decodes, read_image_size
 from snr_plugins.data.layout import IDS, Layout
+from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
 
 
@@ -137,15 +138,8 @@ def inspect_images(
     return report
 
 
-def _walk(folder: Path, nested: bool) -> Iterator[Path]:
-    """Files of a folder, or of the folders in it; links followed, hidden names left out."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
-            continue
-        if nested and path.is_dir():
-            yield from _walk(path, nested=False)
-        elif not nested and not path.is_dir():
-            yield path
+def _files(folder: Path, layout: Layout, report: Report) -> Iterator[Path]:
+    return walk(folder, 1 if layout.nested else 0, report.faults["unreadable folder"])
 
 
 def _list_images(
@@ -157,17 +151,17 @@ def _list_images(
         report.faults["missing folder"].append(f"{folder} does not exist")
         return {}
     found, others = {}, []
-    for path in _walk(folder, layout.nested):
+    for path in _files(folder, layout, report):
         if path.is_symlink() and not path.exists():
             report.faults["link to nothing"].append(f"{path} points to {os.readlink(path)}")
         elif path.name.endswith(condition.suffix):
             found[_stem(path, folder, condition.suffix)] = path
-        elif path.name.lower().endswith(condition.suffix.lower()):
+        elif differs_in_case(path, condition.suffix):
             report.faults["upper-case ending, which no loader sees"].append(
                 f"{path} should end in {condition.suffix}"
             )
             others.append(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES and not layout.nested:
+        elif is_image(path) and not layout.nested:
             others.append(path)
     if not found:
         report.faults["no image of the expected name"].append(
@@ -197,7 +191,7 @@ def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict
         return {}
     return {
         _stem(path, folder, layout.labels.suffix): path
-        for path in _walk(folder, layout.nested)
+        for path in _files(folder, layout, report)
         if path.name.endswith(layout.labels.suffix) and path.exists()
     }
 

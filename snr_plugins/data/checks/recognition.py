@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snr_plugins.data.layout import Layout
 from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.data.listing import differs_in_case, walk
 from snr_plugins.data.names import DETECTION_DATASETS
 from snr_plugins.errors import InputError
 
@@ -51,7 +52,11 @@ def _has_split(root: Path, layout: Layout, split: str) -> bool:
     labels = root / layout.labels.folder_of(split)
     if split not in layout.unlabelled and not labels.is_dir():
         return False
-    pattern = "*/*" if layout.nested else "*"
-    suffix = layout.conditions[0].suffix.lower()
-    images = (root / layout.conditions[0].folder_of(split)).glob(pattern)
-    return any(image.name.lower().endswith(suffix) for image in images)
+    images = layout.conditions[0]
+    folder = root / images.folder_of(split)
+    if not folder.is_dir():
+        return False
+    return any(
+        path.name.endswith(images.suffix) or differs_in_case(path, images.suffix)
+        for path in walk(folder, 1 if layout.nested else 0, faults=[])
+    )
