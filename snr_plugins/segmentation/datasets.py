@@ -93,7 +93,7 @@ class _StreetDataset(BaseSegDataset):
 
 
 @DATASETS.register_module()
-class SNRCityscapesDataset(_StreetDataset):
+class CityscapesLayoutDataset(_StreetDataset):
     """Any folder in Cityscapes' layout, 19 classes: the real one, foggy copies, the synthetic city.
 
     Args:
