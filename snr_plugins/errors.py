@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Something a person gave is wrong: one sentence that names the file or key, and the mend.
+    """Something a person gave is wrong: one sentence that names the file or key, and a hint.
 
     The tools print its message and exit with status 1; everything else keeps its traceback.
     """

@@ -24,7 +24,8 @@ from snr_plugins.data.checks.recognition import layout_named, layouts_in
 from snr_plugins.data.coco import check_coco_folder
 from snr_plugins.data.files import write_whole
 from snr_plugins.data.folder import list_images
-from snr_plugins.data.layouts import LAYOUTS, Layout
+from snr_plugins.data.layout import Layout
+from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
 SHOWN = 10  # faults of a kind
@@ -53,7 +54,7 @@ def check(
         (inspect_layout(layout, path, split, any_count, decode), layout, {})
         for layout in layouts_in(path)
         for split in layout.splits
-        if (path / layout.image_folder(split)).is_dir()
+        if (path / layout.conditions[0].folder_of(split)).is_dir()
     ]
     reports += [check_coco(file, decode) for file in coco_files(path)]
     if reports:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from snr_plugins.city import CONDITIONS, write_city
+from snr_plugins.city import WEATHERS, write_city
 from snr_plugins.errors import InputError
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--train", type=int, required=True, help="number of training frames")
     parser.add_argument("--val", type=int, required=True, help="number of validation frames")
     parser.add_argument("--seed", type=int, required=True, help="the same seed, the same city")
-    parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=CONDITIONS)
+    parser.add_argument("--conditions", nargs="+", default=list(WEATHERS), choices=WEATHERS)
     parser.add_argument("--width", type=int, default=512, help="of the images in pixels")
     parser.add_argument("--height", type=int, default=256, help="of the images in pixels")
     parser.add_argument("--workers", type=int, default=1, help="number of processes")

@@ -7,9 +7,9 @@ import numpy as np
 
 from snr_plugins.city.camera import Camera
 from snr_plugins.city.label_ids import Label
+from snr_plugins.data.stereo import DISPARITY_STEPS
 
 CENTIMETRES = 100
-DISPARITY_STEPS = 256
 
 
 def encode_depth(depth: np.ndarray) -> np.ndarray:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from snr_plugins.data.labels import THING_LABEL_IDS
+from snr_plugins.data.labels import CITYSCAPES_IDS, THING_LABEL_IDS
 
 
 class Label(IntEnum):
-    """Values as in Cityscapes' own table of labels."""
+    """One member for each class of Cityscapes' own table of labels, with its id there."""
 
-    ROAD = 7
-    SIDEWALK = 8
-    BUILDING = 11
-    WALL = 12
-    FENCE = 13
-    POLE = 17
-    TRAFFIC_LIGHT = 19
-    TRAFFIC_SIGN = 20
-    VEGETATION = 21
-    TERRAIN = 22
-    SKY = 23
-    PERSON = 24
-    RIDER = 25
-    CAR = 26
-    TRUCK = 27
-    BUS = 28
-    TRAIN = 31
-    MOTORCYCLE = 32
-    BICYCLE = 33
+    ROAD = CITYSCAPES_IDS["road"]
+    SIDEWALK = CITYSCAPES_IDS["sidewalk"]
+    BUILDING = CITYSCAPES_IDS["building"]
+    WALL = CITYSCAPES_IDS["wall"]
+    FENCE = CITYSCAPES_IDS["fence"]
+    POLE = CITYSCAPES_IDS["pole"]
+    TRAFFIC_LIGHT = CITYSCAPES_IDS["traffic light"]
+    TRAFFIC_SIGN = CITYSCAPES_IDS["traffic sign"]
+    VEGETATION = CITYSCAPES_IDS["vegetation"]
+    TERRAIN = CITYSCAPES_IDS["terrain"]
+    SKY = CITYSCAPES_IDS["sky"]
+    PERSON = CITYSCAPES_IDS["person"]
+    RIDER = CITYSCAPES_IDS["rider"]
+    CAR = CITYSCAPES_IDS["car"]
+    TRUCK = CITYSCAPES_IDS["truck"]
+    BUS = CITYSCAPES_IDS["bus"]
+    TRAIN = CITYSCAPES_IDS["train"]
+    MOTORCYCLE = CITYSCAPES_IDS["motorcycle"]
+    BICYCLE = CITYSCAPES_IDS["bicycle"]
 
     @property
     def text(self) -> str:

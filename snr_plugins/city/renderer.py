@@ -231,8 +231,8 @@ class Renderer:
         program["eye"] = tuple(camera.position)
         program["forward"] = tuple(camera.rotation[2])
 
-    def _draw(self, program, layout: str, names: list[str]) -> None:
-        vertex_array = self._context.vertex_array(program, [(self._vertices, layout, *names)])
+    def _draw(self, program, formats: str, names: list[str]) -> None:
+        vertex_array = self._context.vertex_array(program, [(self._vertices, formats, *names)])
         vertex_array.render()
         vertex_array.release()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,26 +12,14 @@ from snr_plugins.city.geometry import cylinder
 from snr_plugins.city.label_ids import Label
 from snr_plugins.city.mesh import Material, place, quads
 from snr_plugins.city.palettes import Palette
+from snr_plugins.city.plan import Junction, Lane, StreetPlan
 from snr_plugins.city.roadside import KERB, START, Side, build_side, flat
 from snr_plugins.city.scene import Scene, SceneBuilder
-from snr_plugins.city.traffic import Junction, Lane, add_pedestrians, add_traffic
+from snr_plugins.city.traffic import add_pedestrians, add_traffic
 
 MARKING_HEIGHT = 0.004  # metres above the road: enough for the depth test, no matter for depth
 PAINT_WHITE = (0.62, 0.62, 0.60)
 RAIL_GAUGE = 1.435
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The street from left to right; x = 0 is the middle of the camera's own lane."""
-
-    lanes: tuple[Lane, ...]
-    track: float | None  # x of the tram track
-    left: float  # x of the left kerb
-    right: float
-    parking: tuple[bool, bool]  # left, right
-    cycle_lane: float  # width, 0 without
-    junction: Junction | None
 
 
 def build_street(rng: np.random.Generator, palette: Palette, width: int, height: int) -> Scene:
@@ -44,22 +31,22 @@ def build_street(rng: np.random.Generator, palette: Palette, width: int, height:
         width, height: of the image in pixels.
     """
     builder = SceneBuilder()
-    layout = _draw_layout(rng, palette)
-    _road(builder, palette, layout)
+    plan = _draw_plan(rng, palette)
+    _road(builder, palette, plan)
     cut = None
-    if layout.junction is not None:
-        cut = (layout.junction.z - layout.junction.half, layout.junction.z + layout.junction.half)
+    if plan.junction is not None:
+        cut = (plan.junction.z - plan.junction.half, plan.junction.z + plan.junction.half)
     sides = (
-        Side(-1, -layout.left, float(rng.uniform(2.6, 4.5)), cut),
-        Side(1, layout.right, float(rng.uniform(2.6, 4.5)), cut),
+        Side(-1, -plan.left, float(rng.uniform(2.6, 4.5)), cut),
+        Side(1, plan.right, float(rng.uniform(2.6, 4.5)), cut),
     )
     for side in sides:
         build_side(builder, rng, palette, side)
     _far_end(builder, rng, palette)
-    if layout.junction is not None:
-        _junction(builder, rng, palette, layout, sides)
-    add_traffic(builder, rng, layout)
-    add_pedestrians(builder, rng, sides, layout)
+    if plan.junction is not None:
+        _junction(builder, rng, palette, plan, sides)
+    add_traffic(builder, rng, plan)
+    add_pedestrians(builder, rng, sides, plan)
 
     camera = Camera(
         width,
@@ -92,7 +79,7 @@ def build_street(rng: np.random.Generator, palette: Palette, width: int, height:
     )
 
 
-def _draw_layout(rng: np.random.Generator, palette: Palette) -> Layout:
+def _draw_plan(rng: np.random.Generator, palette: Palette) -> StreetPlan:
     width = float(rng.uniform(*palette.road_width))
     has_track = rng.random() < 0.5
     cycle_lane = 1.5 if rng.random() < 0.7 else 0.5
@@ -115,54 +102,54 @@ def _draw_layout(rng: np.random.Generator, palette: Palette) -> Layout:
     junction = None
     if rng.random() < 0.45:
         junction = Junction(float(rng.uniform(15, 32)), float(rng.uniform(4.2, 5.5)))
-    return Layout(tuple(lanes), track, left, right, parking, cycle_lane, junction)
+    return StreetPlan(tuple(lanes), track, left, right, parking, cycle_lane, junction)
 
 
-def _road(builder: SceneBuilder, palette: Palette, layout: Layout) -> None:
+def _road(builder: SceneBuilder, palette: Palette, plan: StreetPlan) -> None:
     ground = quads([flat(-160, 160, START, 220, -0.03)], palette.leaves, Material.GRASS)
     builder.add(ground, Label.TERRAIN)
     tone = np.full(3, palette.asphalt) * [0.98, 1.0, 1.03]
     builder.add(
-        quads([flat(layout.left, layout.right, START, 220, 0.0)], tone, Material.ASPHALT),
+        quads([flat(plan.left, plan.right, START, 220, 0.0)], tone, Material.ASPHALT),
         Label.ROAD,
     )
 
     lines = []
-    stop = layout.junction.z - layout.junction.half - 3.5 if layout.junction else None
-    reach = layout.junction.z + layout.junction.half if layout.junction else None
+    stop = plan.junction.z - plan.junction.half - 3.5 if plan.junction else None
+    reach = plan.junction.z + plan.junction.half if plan.junction else None
 
     def clear_of_junction(z: float) -> bool:
         return stop is None or z + 3 < stop or z > reach
 
     dashes = [float(z) for z in np.arange(START, 110, 7.0) if clear_of_junction(float(z))]
-    centres = sorted(lane.x for lane in layout.lanes)
+    centres = sorted(lane.x for lane in plan.lanes)
     for first, second in pairwise(centres):
         if second - first < 4.2:  # neighbours, not parted by a tram track
             middle = (first + second) / 2
             lines += [flat(middle - 0.07, middle + 0.07, z, z + 3, MARKING_HEIGHT) for z in dashes]
     for kerb, sign, parked in (
-        (layout.left, 1, layout.parking[0]),
-        (layout.right, -1, layout.parking[1]),
+        (plan.left, 1, plan.parking[0]),
+        (plan.right, -1, plan.parking[1]),
     ):
-        inner = kerb + sign * (2.1 * parked + layout.cycle_lane)
-        if layout.cycle_lane > 1 or parked:
+        inner = kerb + sign * (2.1 * parked + plan.cycle_lane)
+        if plan.cycle_lane > 1 or parked:
             lines += [flat(inner - 0.06, inner + 0.06, z, z + 7, MARKING_HEIGHT) for z in dashes]
     if stop is not None:
-        lines.append(flat(-1.5, layout.right, stop, stop + 0.35, MARKING_HEIGHT))
-        stripes = np.arange(layout.left + 0.4, layout.right - 0.4, 1.0)
+        lines.append(flat(-1.5, plan.right, stop, stop + 0.35, MARKING_HEIGHT))
+        stripes = np.arange(plan.left + 0.4, plan.right - 0.4, 1.0)
         lines += [flat(x, x + 0.5, stop + 0.8, stop + 3.3, MARKING_HEIGHT) for x in stripes]
     if lines:
         builder.add(quads(lines, PAINT_WHITE, Material.MARKING), Label.ROAD)
 
-    if layout.track is not None:
+    if plan.track is not None:
         bed = quads(
-            [flat(layout.track - 1.3, layout.track + 1.3, START, 130, 0.002)],
+            [flat(plan.track - 1.3, plan.track + 1.3, START, 130, 0.002)],
             tone * 1.35,
             Material.PAVING,
         )
         builder.add(bed, Label.ROAD)
         for side in (-1, 1):
-            x = layout.track + side * RAIL_GAUGE / 2
+            x = plan.track + side * RAIL_GAUGE / 2
             groove = quads([flat(x - 0.07, x + 0.07, START, 130, 0.003)], (0.04, 0.04, 0.04))
             rail = quads(
                 [flat(x - 0.035, x + 0.035, START, 130, 0.005)], (0.32, 0.31, 0.3), Material.PAINT
@@ -191,10 +178,10 @@ def _junction(
     builder: SceneBuilder,
     rng: np.random.Generator,
     palette: Palette,
-    layout: Layout,
+    plan: StreetPlan,
     sides: tuple[Side, Side],
 ) -> None:
-    z, half = layout.junction.z, layout.junction.half
+    z, half = plan.junction.z, plan.junction.half
     tone = np.full(3, palette.asphalt) * [0.98, 1.0, 1.03]
     for side in sides:
         near, far = side.sign * side.kerb, side.sign * 90

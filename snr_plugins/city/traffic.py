@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,12 +12,10 @@ from snr_plugins.city.coaches import bus, tram
 from snr_plugins.city.cycles import bicycle, cyclist, motorcycle, motorcyclist
 from snr_plugins.city.label_ids import Label
 from snr_plugins.city.people import pedestrian
+from snr_plugins.city.plan import Junction, Lane, StreetPlan
 from snr_plugins.city.roadside import KERB, Side
 from snr_plugins.city.scene import SceneBuilder
 from snr_plugins.city.trucks import truck
-
-if TYPE_CHECKING:
-    from snr_plugins.city.street import Layout
 
 # Real streets hold few of the rarer classes. Here they are frequent on purpose: a detector that
 # learns from a few hundred frames must meet each of them often enough.
@@ -30,22 +27,6 @@ CHANCE = {
     Label.BICYCLE: 0.90,
 }
 MAKERS: dict[Label, Callable] = {Label.TRUCK: truck, Label.BUS: bus, Label.TRAIN: tram}
-
-
-@dataclass(frozen=True)
-class Junction:
-    """A crossing road: its middle along z and half its width in metres."""
-
-    z: float
-    half: float
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A lane with its middle at x; direction 1 drives away from the camera, -1 towards it."""
-
-    x: float
-    direction: int
 
 
 @dataclass
@@ -67,21 +48,21 @@ class Row:
         return None
 
 
-def add_traffic(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+def add_traffic(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan) -> None:
     """Vehicles in the lanes, on the track, across the junction and at the kerb."""
-    rows = {lane: Row() for lane in layout.lanes}
+    rows = {lane: Row() for lane in plan.lanes}
     on_track = None
-    if layout.track is not None and rng.random() < CHANCE[Label.TRAIN]:
-        on_track = _tram(builder, rng, layout.track)
-    if layout.junction is not None:
+    if plan.track is not None and rng.random() < CHANCE[Label.TRAIN]:
+        on_track = _tram(builder, rng, plan.track)
+    if plan.junction is not None:
         crossed = (
-            layout.junction.z - layout.junction.half,
-            layout.junction.z + layout.junction.half,
+            plan.junction.z - plan.junction.half,
+            plan.junction.z + plan.junction.half,
         )
         for row in rows.values():
             row.taken.append(crossed)
         if on_track is None or on_track[1] < crossed[0] or on_track[0] > crossed[1]:
-            _cross_traffic(builder, rng, layout.junction)
+            _cross_traffic(builder, rng, plan.junction)
     wanted = [kind for kind in (Label.TRUCK, Label.BUS) if rng.random() < CHANCE[kind]]
     for kind in rng.permutation(wanted):
         _drive(builder, rng, rows, Label(kind))
@@ -89,8 +70,8 @@ def add_traffic(builder: SceneBuilder, rng: np.random.Generator, layout: Layout)
         _drive(builder, rng, rows, Label.MOTORCYCLE)
     for _ in range(int(rng.integers(1, 5))):
         _drive(builder, rng, rows, Label.CAR)
-    _cyclists(builder, rng, layout)
-    _parked(builder, rng, layout)
+    _cyclists(builder, rng, plan)
+    _parked(builder, rng, plan)
 
 
 def _vehicle(rng: np.random.Generator, label: Label):
@@ -178,33 +159,33 @@ def _ridden(
     builder.stand(ridden_by, Label.RIDER, x, z, yaw)
 
 
-def _cyclists(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+def _cyclists(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan) -> None:
     if rng.random() > CHANCE[Label.BICYCLE]:
         return
     for _ in range(int(rng.integers(1, 3))):
         right = rng.random() < 0.65
         if right:
-            x = layout.right - 2.1 * layout.parking[1] - max(layout.cycle_lane, 1.0) / 2
+            x = plan.right - 2.1 * plan.parking[1] - max(plan.cycle_lane, 1.0) / 2
             z = rng.uniform(7.5, 22)
         else:
-            x = layout.left + 2.1 * layout.parking[0] + max(layout.cycle_lane, 1.0) / 2
+            x = plan.left + 2.1 * plan.parking[0] + max(plan.cycle_lane, 1.0) / 2
             z = rng.uniform(max(9.0, -x * 2.4), 30)
-        if not _in_junction(layout, z):
+        if not _in_junction(plan, z):
             _ridden(builder, rng, Label.BICYCLE, x, z, 1 if right else -1)
 
 
-def _in_junction(layout: Layout, z: float, margin: float = 1.5) -> bool:
-    junction = layout.junction
+def _in_junction(plan: StreetPlan, z: float, margin: float = 1.5) -> bool:
+    junction = plan.junction
     return junction is not None and abs(z - junction.z) < junction.half + margin
 
 
-def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> None:
+def _parked(builder: SceneBuilder, rng: np.random.Generator, plan: StreetPlan) -> None:
     """Cars at the kerb, a lorry now and then, and unridden cycles on the sidewalk."""
-    for index, (kerb, sign) in enumerate(((layout.left, -1), (layout.right, 1))):
+    for index, (kerb, sign) in enumerate(((plan.left, -1), (plan.right, 1))):
         share = rng.uniform(0.3, 0.75)
         z = rng.uniform(6, 12)
-        while layout.parking[index] and z < 70:
-            if rng.random() < share and not _in_junction(layout, z, 7.0):
+        while plan.parking[index] and z < 70:
+            if rng.random() < share and not _in_junction(plan, z, 7.0):
                 label = Label.TRUCK if rng.random() < 0.04 else Label.CAR
                 mesh, length, width = (
                     truck(rng) if label == Label.TRUCK else car(rng, lamps_on=False)
@@ -220,21 +201,21 @@ def _parked(builder: SceneBuilder, rng: np.random.Generator, layout: Layout) -> 
     ):
         if rng.random() > chance:
             continue
-        kerb, sign = (layout.left, -1) if rng.random() < 0.4 else (layout.right, 1)
+        kerb, sign = (plan.left, -1) if rng.random() < 0.4 else (plan.right, 1)
         x = kerb + sign * rng.uniform(1.2, 1.8)
         start = max(7.0, abs(x) * 2.3)
         z = rng.uniform(start, start + 12)
         for _ in range(
             int(rng.integers(1, 4)) if label == Label.BICYCLE else int(rng.integers(1, 3))
         ):
-            if not _in_junction(layout, z):
+            if not _in_junction(plan, z):
                 yaw = rng.normal(0.9 * sign, 0.35)
                 builder.stand(make(rng), label, x, z, yaw, y=KERB, footprint=(0.4, 1.6))
             z += rng.uniform(1.0, 1.6)
 
 
 def add_pedestrians(
-    builder: SceneBuilder, rng: np.random.Generator, sides: tuple[Side, Side], layout: Layout
+    builder: SceneBuilder, rng: np.random.Generator, sides: tuple[Side, Side], plan: StreetPlan
 ) -> None:
     """People on both sidewalks, and some on the zebra crossing or between the cars."""
     for side in sides:
@@ -243,18 +224,18 @@ def add_pedestrians(
             start = max(7.0, x * 2.3)
             z = start + 24 * rng.random() ** 1.7
             yaw = rng.choice([0.0, np.pi]) + rng.normal(0, 0.35)
-            if not _in_junction(layout, z):
+            if not _in_junction(plan, z):
                 builder.stand(
                     pedestrian(rng), Label.PERSON, side.sign * x, z, yaw, KERB, (0.5, 0.5)
                 )
-    crossing = layout.junction.z - layout.junction.half - 1.5 if layout.junction else None
+    crossing = plan.junction.z - plan.junction.half - 1.5 if plan.junction else None
     for _ in range(int(rng.integers(1, 5))):
-        x = rng.uniform(layout.left + 0.5, layout.right - 0.5)
+        x = rng.uniform(plan.left + 0.5, plan.right - 0.5)
         if crossing is not None and crossing > 8:
             z = crossing + rng.uniform(-0.9, 0.9)
-        elif layout.track is None and rng.random() < 0.5:
+        elif plan.track is None and rng.random() < 0.5:
             # Between the camera's lane and the parked cars, where people step out.
-            x, z = layout.right - 0.3, rng.uniform(8, 25)
+            x, z = plan.right - 0.3, rng.uniform(8, 25)
         else:
             continue
         yaw = rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.2)

@@ -20,20 +20,30 @@ from snr_plugins.city.files import CENTIMETRES, encode_depth, encode_disparity, 
 from snr_plugins.city.palettes import CITIES
 from snr_plugins.city.renderer import Labels, Renderer, create_context
 from snr_plugins.city.street import build_street
+from snr_plugins.data.conditions import CONDITIONS, FOGGY
+from snr_plugins.data.file_kinds import (
+    CAMERA,
+    DEPTH,
+    DISPARITY,
+    INSTANCE_IDS,
+    LABEL_IDS,
+    POLYGONS,
+    FileKind,
+)
 from snr_plugins.data.files import is_whole, json_bytes, png_bytes, write_whole
 from snr_plugins.data.weather import add_fog, ray_length
 from snr_plugins.errors import InputError
 
 VERSION = 1  # raise it whenever the same seed gives other pictures
-CONDITIONS = ("clear", "foggy", "night", "rain")
-BETAS = (0.005, 0.01, 0.02)
+# What can be asked for, and the conditions that come with it: fog comes in all its densities.
+WEATHERS = {"clear": ("clear",), "foggy": FOGGY, "night": ("night",), "rain": ("rain",)}
 SPLITS = ("train", "val")
 FRAME = 19  # Cityscapes annotates the 20th frame of each snippet
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One picture of the city.
+class View:
+    """One street as it is drawn and written.
 
     Its content depends on seed, split, index and size, and on nothing else.
     """
@@ -44,11 +54,11 @@ class Frame:
     seed: int
     width: int
     height: int
-    conditions: tuple[str, ...]
+    weathers: tuple[str, ...]
 
     @property
     def city(self) -> str:
-        """Name of the city that the frame is taken in."""
+        """Name of the city that the street lies in."""
         cities = CITIES[self.split]
         return cities[self.index % len(cities)].name
 
@@ -59,26 +69,22 @@ class Frame:
 
     def paths(self) -> dict[str, Path]:
         """All its files by kind, in the order in which they are written."""
-        kinds = {
-            "instanceIds": ("gtFine", "_gtFine_instanceIds.png"),
-            "labelIds": ("gtFine", "_gtFine_labelIds.png"),
-            "polygons": ("gtFine", "_gtFine_polygons.json"),
-            "disparity": ("disparity", "_disparity.png"),
-            "depth": ("depth", "_depth.png"),
-            "camera": ("camera", "_camera.json"),
+        kinds: dict[str, FileKind] = {
+            "instanceIds": INSTANCE_IDS,
+            "labelIds": LABEL_IDS,
+            "polygons": POLYGONS,
+            "disparity": DISPARITY,
+            "depth": DEPTH,
+            "camera": CAMERA,
         }
-        if "foggy" in self.conditions:
-            for beta in BETAS:
-                suffix = f"_leftImg8bit_foggy_beta_{beta}.png"
-                kinds[f"foggy_{beta}"] = ("leftImg8bit_foggy", suffix)
-        for name in ("night", "rain"):
-            if name in self.conditions:
-                kinds[name] = (f"leftImg8bit_{name}", f"_leftImg8bit_{name}.png")
+        for weather, names in WEATHERS.items():
+            if weather in self.weathers and weather != "clear":
+                kinds |= {name: CONDITIONS[name] for name in names}
         # The clear image is last: where it exists, the frame was finished.
-        kinds["clear"] = ("leftImg8bit", "_leftImg8bit.png")
+        kinds["clear"] = CONDITIONS["clear"]
         return {
-            kind: Path(self.root, folder, self.split, self.city, self.stem + suffix)
-            for kind, (folder, suffix) in kinds.items()
+            name: kind.path(self.root, self.split, self.city, self.stem)
+            for name, kind in kinds.items()
         }
 
     def random(self, purpose: int) -> np.random.Generator:
@@ -91,7 +97,7 @@ def write_city(
     train: int,
     val: int,
     seed: int,
-    conditions: Sequence[str] = CONDITIONS,
+    conditions: Sequence[str] = tuple(WEATHERS),
     size: tuple[int, int] = (512, 256),
     workers: int = 1,
     progress: bool = True,
@@ -109,7 +115,7 @@ def write_city(
         out: folder to write to; made if missing.
         train, val: number of frames of each split.
         seed: non-negative.
-        conditions: which of ``CONDITIONS``; the clear image is always written.
+        conditions: which of ``WEATHERS``; the clear image is always written.
         size: (width, height) in pixels.
         workers: number of processes; 1 stays in this one. More than one starts new interpreters,
             so a script must guard its own entry with ``if __name__ == "__main__"``.
@@ -121,17 +127,17 @@ def write_city(
     """
     _check_arguments(train, val, seed, conditions, size, workers)
     root = Path(out)
-    frames = [
-        Frame(str(root), split, index, seed, *size, tuple(conditions))
+    views = [
+        View(str(root), split, index, seed, *size, tuple(conditions))
         for split, count in (("train", train), ("val", val))
         for index in range(count)
     ]
     _claim(root, seed, size)
-    missing = [f for f in frames if not all(is_whole(path) for path in f.paths().values())]
+    missing = [v for v in views if not all(is_whole(path) for path in v.paths().values())]
     with tqdm(
-        total=len(frames), initial=len(frames) - len(missing), unit="frame", disable=not progress
+        total=len(views), initial=len(views) - len(missing), unit="frame", disable=not progress
     ) as bar:
-        for _ in _write_frames(missing, workers):
+        for _ in _write_views(missing, workers):
             bar.update()
 
 
@@ -154,8 +160,8 @@ def _check_arguments(
         if value < least:
             raise InputError(f"{name} is {value}: give {least} or more.")
     for name in conditions:
-        if name not in CONDITIONS:
-            raise InputError(f"Unknown condition {name!r}: choose from {', '.join(CONDITIONS)}.")
+        if name not in WEATHERS:
+            raise InputError(f"Unknown condition {name!r}: choose from {', '.join(WEATHERS)}.")
 
 
 def _claim(root: Path, seed: int, size: tuple[int, int]) -> None:
@@ -178,12 +184,12 @@ def _claim(root: Path, seed: int, size: tuple[int, int]) -> None:
         )
 
 
-def _write_frames(frames: list[Frame], workers: int) -> Iterator[None]:
-    if not frames:
+def _write_views(views: list[View], workers: int) -> Iterator[None]:
+    if not views:
         return
     if workers == 1:
-        for frame in frames:
-            yield write_frame(frame)
+        for view in views:
+            yield write_view(view)
         return
     # A missing driver must be told once, here, and not by each worker. New interpreters, because
     # an OpenGL context does not survive a fork.
@@ -191,7 +197,7 @@ def _write_frames(frames: list[Frame], workers: int) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _one_thread_each) as pool:
         try:
-            yield from pool.map(write_frame, frames)
+            yield from pool.map(write_view, views)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -205,28 +211,31 @@ def _one_thread_each() -> None:
     cv2.setNumThreads(1)
 
 
+# benchmarks/fog.py still imports a view by this name.
+Frame = View
+
 _renderers: dict[tuple[int, int], Renderer] = {}
 
 
-def write_frame(frame: Frame) -> None:
-    """Draw one frame and write those of its files that are missing."""
-    size = (frame.width, frame.height)
+def write_view(view: View) -> None:
+    """Draw one street and write those of its files that are missing."""
+    size = (view.width, view.height)
     if size not in _renderers:
         _renderers[size] = Renderer(*size)
-    cities = CITIES[frame.split]
-    scene = build_street(frame.random(0), cities[frame.index % len(cities)], *size)
-    missing = {kind: path for kind, path in frame.paths().items() if not is_whole(path)}
+    cities = CITIES[view.split]
+    scene = build_street(view.random(0), cities[view.index % len(cities)], *size)
+    missing = {kind: path for kind, path in view.paths().items() if not is_whole(path)}
     with _renderers[size] as renderer:
         renderer.load(scene)
         labels = renderer.labels()
-        picture = sensor.clear_picture(renderer.clear(), frame.random(1))
+        picture = sensor.clear_picture(renderer.clear(), view.random(1))
         contents = _label_contents(labels, scene.camera) | {"clear": lambda: png_bytes(picture)}
         contents |= _fog_contents(picture, encode_depth(labels.depth), scene.camera)
         contents["night"] = lambda: png_bytes(
-            sensor.night_picture(renderer.night(), frame.random(2))
+            sensor.night_picture(renderer.night(), view.random(2))
         )
         contents["rain"] = lambda: png_bytes(
-            sensor.rain_picture(renderer.rain(), labels.depth, frame.random(3))
+            sensor.rain_picture(renderer.rain(), labels.depth, view.random(3))
         )
         for kind, path in missing.items():
             write_whole(path, contents[kind]())
@@ -256,4 +265,4 @@ def _fog_contents(
     def content(beta: float) -> bytes:
         return png_bytes(add_fog(picture, distance, beta))
 
-    return {f"foggy_{beta}": partial(content, beta) for beta in BETAS}
+    return {name: partial(content, CONDITIONS[name].beta) for name in FOGGY}

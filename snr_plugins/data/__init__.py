@@ -1,1 +1,4 @@
-"""Street scenes: a synthetic city, its weather, and readers of Cityscapes-style folders."""
+"""What lies on disk: one table each of layouts, conditions and ids, and the readers.
+
+``snr_plugins.data.checks`` looks for what is wrong; ``snr_plugins.city`` makes streets of its own.
+"""

@@ -14,48 +14,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.file_kinds import INSTANCE_IDS
 from snr_plugins.data.files import read_ids, read_png_size
 from snr_plugins.data.frames import Frame, check_same_size, list_frames
 from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID, THING_CLASSES
 from snr_plugins.errors import InputError
 
-LABEL_SUFFIX = "_gtFine_instanceIds.png"
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Where the frames of one kind of weather lie.
-
-    Args:
-        folder: folder of the images below the root.
-        suffix: what follows the frame's stem in a file name.
-        beta: attenuation of the fog per metre; None without fog.
-    """
-
-    folder: str
-    suffix: str
-    beta: float | None = None
-
-
-def _foggy(beta: float) -> Condition:
-    return Condition("leftImg8bit_foggy", f"_leftImg8bit_foggy_beta_{beta}.png", beta)
-
-
-CONDITIONS = {
-    "clear": Condition("leftImg8bit", "_leftImg8bit.png"),
-    "foggy_beta_0.005": _foggy(0.005),
-    "foggy_beta_0.01": _foggy(0.01),
-    "foggy_beta_0.02": _foggy(0.02),
-    "night": Condition("leftImg8bit_night", "_leftImg8bit_night.png"),
-    "rain": Condition("leftImg8bit_rain", "_leftImg8bit_rain.png"),
-}
 BOX_CONVENTIONS = ("detectron2", "detectron")
 
 
@@ -64,7 +35,7 @@ def read_cityscapes(
     split: str,
     conditions: Sequence[str] = ("clear",),
     box_convention: str = "detectron2",
-    mend: str = "check the path, or unpack Cityscapes there",
+    hint: str = "check the path, or unpack Cityscapes there",
     classes: Sequence[str] = THING_CLASSES,
 ) -> list[dict]:
     """Read the boxes of one split, sorted by condition, city and frame.
@@ -81,9 +52,10 @@ def read_cityscapes(
     Args:
         root: the folder that holds ``gtFine`` and the image folders.
         split: ``"train"`` or ``"val"`` (any folder name).
-        conditions: names of ``CONDITIONS``; with several, each frame appears once per condition.
+        conditions: names of `snr_plugins.data.conditions.CONDITIONS`; with several, each frame
+            appears once per condition.
         box_convention: one of ``BOX_CONVENTIONS``.
-        mend: what the reader of the error should do when a folder is missing.
+        hint: what the reader of the error should do when a folder is missing.
         classes: which of ``THING_CLASSES`` to keep.
 
     Returns:
@@ -100,9 +72,12 @@ def read_cityscapes(
     _check_name("condition", conditions, CONDITIONS)
     _check_name("box convention", [box_convention], BOX_CONVENTIONS)
     _check_name("class", classes, THING_CLASSES)
-    root = Path(root)
     frames = [
-        (name, frame) for name in conditions for frame in _list_frames(root, split, name, mend)
+        (name, frame)
+        for name in conditions
+        for frame in list_frames(
+            Path(root), split, CONDITIONS[name], INSTANCE_IDS, nested=True, hint=hint
+        )
     ]
 
     # Decoding and NumPy release the interpreter lock: threads measured as fast as processes here,
@@ -160,18 +135,6 @@ def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) ->
     for name in names:
         if name not in known:
             raise InputError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
-
-
-def _list_frames(root: Path, split: str, name: str, mend: str) -> list[Frame]:
-    condition = CONDITIONS[name]
-    return list_frames(
-        root / condition.folder / split,
-        condition.suffix,
-        root / "gtFine" / split,
-        LABEL_SUFFIX,
-        nested=True,
-        mend=mend,
-    )
 
 
 def _read_label(

@@ -21,7 +21,6 @@ JPEG_SIGNATURE = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
 JPEG_TAIL = 1024  # bytes; some writers pad a JPEG after its end
 ONE_ID_PER_PIXEL = ("L", "P", "I;16", "I")  # Pillow's modes; P by index, whatever the palette
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp")
 
 
 def read_png_size(path: Path) -> tuple[int, int]:

@@ -19,16 +19,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from snr_plugins.city.label_ids import Label
-from snr_plugins.data.cityscapes import CONDITIONS, Condition
+from snr_plugins.data.conditions import BETAS, CONDITIONS, FOGGY, Condition
+from snr_plugins.data.file_kinds import CAMERA, DISPARITY, LABEL_IDS
 from snr_plugins.data.files import is_whole, png_bytes, read_ids, read_png_size, write_whole
 from snr_plugins.data.frames import Frame, check_same_size, list_frames
+from snr_plugins.data.labels import CITYSCAPES_IDS
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity
 from snr_plugins.data.weather import add_fog, atmospheric_light
 from snr_plugins.errors import InputError
-
-FOG = tuple(condition for condition in CONDITIONS.values() if condition.beta is not None)
-BETAS = tuple(condition.beta for condition in FOG)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def write_foggy(
         root: the folder that holds ``leftImg8bit``.
         out: the folder to write ``leftImg8bit_foggy`` to; ``root`` where None.
         splits: folders below ``leftImg8bit``.
-        betas: attenuation per metre, among ``BETAS``.
+        betas: attenuation per metre, among `snr_plugins.data.conditions.BETAS`.
         workers: number of processes; 1 stays in this one. More than one starts new interpreters,
             so a script must guard its own entry with ``if __name__ == "__main__"``.
         progress: show a progress bar on stderr.
@@ -77,7 +75,7 @@ def write_foggy(
         raise InputError(f"Unknown beta {unknown[0]}: choose from {', '.join(map(str, BETAS))}.")
     if workers < 1:
         raise InputError(f"workers is {workers}: give 1 or more.")
-    fogs = [fog for fog in FOG if fog.beta in betas]
+    fogs = [CONDITIONS[name] for name in FOGGY if CONDITIONS[name].beta in betas]
     jobs = [(split, source) for split in splits for source in _sources(root, split)]
     missing = [
         (source, targets)
@@ -95,22 +93,22 @@ def write_foggy(
 
 def _sources(root: Path, split: str) -> list[Source]:
     frames = list_frames(
-        root / "leftImg8bit" / split,
-        "_leftImg8bit.png",
-        root / "disparity" / split,
-        "_disparity.png",
+        root,
+        split,
+        CONDITIONS["clear"],
+        DISPARITY,
         nested=True,
-        mend="unpack Cityscapes' packages of left images and of disparity there",
+        hint="unpack Cityscapes' packages of left images and of disparity there",
     )
     sources = []
     for frame in frames:
         city = frame.image.parent.name
-        camera = root / "camera" / split / city / f"{frame.stem}_camera.json"
+        camera = CAMERA.path(root, split, city, frame.stem)
         if not camera.is_file():
             raise InputError(
                 f"{frame.image} has no camera file {camera}: unpack Cityscapes' package of cameras."
             )
-        label = root / "gtFine" / split / city / f"{frame.stem}_gtFine_labelIds.png"
+        label = LABEL_IDS.path(root, split, city, frame.stem)
         sources.append(Source(city, frame, camera, label))
     return sources
 
@@ -118,10 +116,7 @@ def _sources(root: Path, split: str) -> list[Source]:
 def _missing(
     out: Path, split: str, source: Source, fogs: Sequence[Condition]
 ) -> list[tuple[float, Path]]:
-    paths = [
-        (fog.beta, out / fog.folder / split / source.city / f"{source.frame.stem}{fog.suffix}")
-        for fog in fogs
-    ]
+    paths = [(fog.beta, fog.path(out, split, source.city, source.frame.stem)) for fog in fogs]
     return [(beta, path) for beta, path in paths if not is_whole(path)]
 
 
@@ -155,7 +150,7 @@ def distance_of(source: Source, image: np.ndarray) -> np.ndarray:
     disparity, sky = read_disparity(source.frame.label), None
     check_same_size(path, size, source.frame.label, disparity.shape)
     if source.label.is_file():
-        sky = read_ids(source.label) == Label.SKY
+        sky = read_ids(source.label) == CITYSCAPES_IDS["sky"]
         check_same_size(path, size, source.label, sky.shape)
     return complete_distance(disparity, image, read_camera(source.camera), sky)
 

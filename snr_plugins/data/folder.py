@@ -6,28 +6,26 @@ import os
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.files import IMAGE_SUFFIXES, read_image_size
+from snr_plugins.data.files import read_image_size
+from snr_plugins.data.listing import IMAGE_SUFFIXES, is_image, walk
 from snr_plugins.errors import InputError
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """All images in a folder and the folders below it, sorted; upper-case endings too.
 
+    What is left out, see `snr_plugins.data.listing`.
+
     Raises:
-        InputError: the folder is missing or holds none.
+        InputError: the folder is missing, cannot be read, or holds none.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"The folder {folder} does not exist: check the path.")
-    images = [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-    ]
+    images = [path for path in walk(folder) if is_image(path)]
     if not images:
         raise InputError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}): check the path.")
-    return sorted(images)
+    return images
 
 
 def read_image_folder(folder: str | os.PathLike[str]) -> list[dict]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from snr_plugins.data.file_kinds import FileKind
+from snr_plugins.data.listing import differs_in_case, walk
 from snr_plugins.errors import InputError
 
 
@@ -18,45 +20,49 @@ class Frame:
 
 
 def list_frames(
-    image_dir: Path,
-    image_suffix: str,
-    label_dir: Path,
-    label_suffix: str,
+    root: Path,
+    split: str,
+    images: FileKind,
+    labels: FileKind,
     nested: bool,
-    mend: str,
+    hint: str,
 ) -> list[Frame]:
-    """All images of a folder with their labels, sorted by path.
+    """All images of a split with their labels, sorted by path.
+
+    What is left out, see `snr_plugins.data.listing`.
 
     Args:
-        image_dir, label_dir: folders that must exist.
-        image_suffix, label_suffix: what follows the stem in a file name.
+        root: the dataset's folder.
+        split: as the folders of ``images`` and ``labels`` want it.
+        images, labels: the two kinds of files; both folders must exist.
         nested: whether the files lie in one folder per city below the two.
-        mend: what the reader of the error should do when a folder is missing or empty.
+        hint: what the reader of the error should do when a folder is missing or empty.
 
     Raises:
         InputError: a folder is missing; there is no image; one lacks its label, or differs from
             the suffix in upper and lower case alone, so that a loader would not see it.
     """
+    image_dir, label_dir = root / images.folder_of(split), root / labels.folder_of(split)
     for folder in (image_dir, label_dir):
         if not folder.is_dir():
-            raise InputError(f"The folder {folder} does not exist: {mend}.")
+            raise InputError(f"The folder {folder} does not exist: {hint}.")
     frames = []
-    for image in sorted(image_dir.glob("*/*" if nested else "*")):
-        if not image.name.endswith(image_suffix):
-            if image.name.lower().endswith(image_suffix.lower()):
-                raise InputError(
-                    f"{image} should end in {image_suffix}: rename it, case by case the same."
-                )
+    for image in walk(image_dir, levels=1 if nested else 0):
+        if differs_in_case(image, images.suffix):
+            raise InputError(
+                f"{image} should end in {images.suffix}: rename it, case by case the same."
+            )
+        if not image.name.endswith(images.suffix):
             continue
-        stem = image.name.removesuffix(image_suffix)
+        stem = image.name.removesuffix(images.suffix)
         city = image.parent.name if nested else ""
-        label = label_dir / city / f"{stem}{label_suffix}"
+        label = label_dir / city / f"{stem}{labels.suffix}"
         if not label.is_file():
             raise InputError(f"{image} has no label {label}: add the label or remove the image.")
         frames.append(Frame(stem, image, label))
     if not frames:
-        pattern = f"<city>/*{image_suffix}" if nested else f"*{image_suffix}"
-        raise InputError(f"No file {pattern} lies in {image_dir}: {mend}.")
+        pattern = f"<city>/*{images.suffix}" if nested else f"*{images.suffix}"
+        raise InputError(f"No file {pattern} lies in {image_dir}: {hint}.")
     return frames
 
 

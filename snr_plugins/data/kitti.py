@@ -36,7 +36,7 @@ FIELDS = 15  # results have a score as the 16th
 
 
 def read_kitti(
-    root: str | os.PathLike[str], mend: str = "check the path, or unpack KITTI there"
+    root: str | os.PathLike[str], hint: str = "check the path, or unpack KITTI there"
 ) -> list[dict]:
     """Read the cars of KITTI's 7481 training frames; they are train and test set in the field.
 
@@ -47,7 +47,7 @@ def read_kitti(
 
     Args:
         root: the folder that holds ``training``.
-        mend: what the reader of the error should do when a folder is missing.
+        hint: what the reader of the error should do when a folder is missing.
 
     Returns:
         As `snr_plugins.data.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
@@ -57,7 +57,7 @@ def read_kitti(
         InputError: a folder or label is missing; an image is no PNG or cut short; a line is not
             of KITTI's form.
     """
-    frames = LAYOUTS["kitti"].frames(Path(root), "train", mend)
+    frames = LAYOUTS["kitti"].frames(Path(root), "train", hint)
     with ThreadPool(os.cpu_count() or 1) as pool:
         return pool.map(_record, frames)
 

@@ -7,33 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from snr_plugins.data.labels import CITYSCAPES_CLASSES, CITYSCAPES_IDS
 from snr_plugins.errors import InputError
 
 VOID = 255  # pixels that neither loss nor score counts
 UNKNOWN = -1  # an id that the dataset does not define: the file is damaged or of another dataset
 
-# Train ids are positions in these tuples.
-CITYSCAPES_CLASSES = (
-    "road",
-    "sidewalk",
-    "building",
-    "wall",
-    "fence",
-    "pole",
-    "traffic light",
-    "traffic sign",
-    "vegetation",
-    "terrain",
-    "sky",
-    "person",
-    "rider",
-    "car",
-    "truck",
-    "bus",
-    "train",
-    "motorcycle",
-    "bicycle",
-)
+# Train ids are positions in CITYSCAPES_CLASSES, or in the classes of another table below.
+
 # SYNTHIA labels hardly any terrain, truck and train; results are given for the other 16 classes,
 # and for 13, without the three that are hard to draw a border around.
 SYNTHIA_16_CLASSES = tuple(
@@ -84,10 +65,8 @@ CAMVID_PALETTE = (
     (0, 128, 192),
 )
 
-# The label ids of CITYSCAPES_CLASSES, in their order (cityscapesScripts, helpers/labels.py).
-_CITYSCAPES_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-# 0 to 33 are defined there; the licence plate's -1 is 255 in an 8 bit image.
-_CITYSCAPES_VOID_IDS = tuple(set((*range(34), VOID)) - set(_CITYSCAPES_LABEL_IDS))
+# 0 to 33 are defined by Cityscapes; the licence plate's -1 is 255 in an 8 bit image.
+_CITYSCAPES_VOID_IDS = tuple(set((*range(34), VOID)) - set(CITYSCAPES_IDS.values()))
 
 # SYNTHIA-RAND-CITYSCAPES, from the README of its archive: raw id of each Cityscapes class.
 _SYNTHIA_IDS = {
@@ -111,22 +90,20 @@ _SYNTHIA_IDS = {
 # void, parking slot, road work, terrain, truck, train, lane marking
 _SYNTHIA_VOID_IDS = (0, 13, 14, 16, 18, 20, 22)
 
-_CITYSCAPES_IDS = dict(zip(CITYSCAPES_CLASSES, _CITYSCAPES_LABEL_IDS, strict=True))
-
 # Per table: the classes, the raw id of each class that occurs, the raw ids that are void.
 _TABLES: dict[str, tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]] = {
-    "cityscapes": (CITYSCAPES_CLASSES, _CITYSCAPES_IDS, _CITYSCAPES_VOID_IDS),
+    "cityscapes": (CITYSCAPES_CLASSES, CITYSCAPES_IDS, _CITYSCAPES_VOID_IDS),
     # GTA5 (Richter et al. 2016) uses the ids of Cityscapes and gives licence plates their own, 34.
-    "gta5": (CITYSCAPES_CLASSES, _CITYSCAPES_IDS, (*_CITYSCAPES_VOID_IDS, 34)),
+    "gta5": (CITYSCAPES_CLASSES, CITYSCAPES_IDS, (*_CITYSCAPES_VOID_IDS, 34)),
     "synthia": (CITYSCAPES_CLASSES, _SYNTHIA_IDS, _SYNTHIA_VOID_IDS),
     # Cross-City (Chen et al. 2017, arXiv 1704.08509) labels 13 classes under the ids of Cityscapes.
     "cross_city": (
         CITYSCAPES_CLASSES,
-        {name: _CITYSCAPES_IDS[name] for name in CROSS_CITY_CLASSES},
+        {name: CITYSCAPES_IDS[name] for name in CROSS_CITY_CLASSES},
         (
             *_CITYSCAPES_VOID_IDS,
             *(
-                _CITYSCAPES_IDS[name]
+                CITYSCAPES_IDS[name]
                 for name in CITYSCAPES_CLASSES
                 if name not in CROSS_CITY_CLASSES
             ),

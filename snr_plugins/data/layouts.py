@@ -1,20 +1,15 @@
-"""How each dataset lies on disk: the one description that loaders and checks share.
+"""How each dataset lies on disk: the one table that loaders, checks and makers share.
 
 Counts are those that the papers named in ``citation`` publish.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from snr_plugins.data.conditions import CONDITIONS, FOGGY, Condition
+from snr_plugins.data.file_kinds import INSTANCE_IDS, LABEL_IDS, FileKind
+from snr_plugins.data.layout import KITTI_TEXT, VOC_XML, Layout
 
-from snr_plugins.data.cityscapes import CONDITIONS
-from snr_plugins.data.frames import Frame, list_frames
-
-CITIES = ("Rio", "Rome", "Taipei", "Tokyo")  # of Cross-City
-
-# What the label files of a layout hold.
-IDS, KITTI_TEXT, VOC_XML = "label ids", "KITTI text", "VOC XML"
+CROSS_CITY_CITIES = ("Rio", "Rome", "Taipei", "Tokyo")
 
 _SEGMENTATION_TESTS = (
     "target of configs/segmentation/*_gta5*.py",
@@ -23,104 +18,19 @@ _SEGMENTATION_TESTS = (
 _TO_FOGGY = "configs/detection/faster_rcnn_*_cityscapes_to_foggy*.yaml"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One of the images that share a label: a kind of weather, or the only image.
-
-    Args:
-        name: what messages call it.
-        folder: folder of the images below the root; ``{split}`` stands for the split, ``{city}``
-            and ``{part}`` for what lies before and after its slash.
-        suffix: what follows the frame's stem in a file name.
-    """
-
-    name: str
-    folder: str
-    suffix: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a dataset's images and labels lie, and what they hold.
-
-    Args:
-        name: what ``tools/check_data.py`` takes.
-        folder: its folder below DETECTRON2_DATASETS.
-        splits: number of images published for each split; None where any number is right.
-        variants: the images that each label file belongs to.
-        label_folder: folder of the labels below the root, with the fields of ``Variant.folder``.
-        label_suffix: what follows the frame's stem in the name of a label file.
-        label_kind: one of ``IDS``, ``KITTI_TEXT`` and ``VOC_XML``.
-        table: of `snr_plugins.data.label_ids`, where the labels hold ids.
-        nested: whether the images lie in one folder per city.
-        any_variants: whether variants may be absent as a whole.
-        unlabelled: splits that have no labels.
-        one_size: whether all images have one size.
-        left_out: stems of frames whose label does not fit; the loaders leave them out.
-        citation: where it was published.
-        experiments: what it is for, as "role of configs/<pattern>".
-    """
-
-    name: str
-    folder: str
-    splits: dict[str, int | None]
-    variants: tuple[Variant, ...]
-    label_folder: str
-    label_suffix: str
-    label_kind: str = IDS
-    table: str = ""
-    nested: bool = False
-    any_variants: bool = False
-    unlabelled: tuple[str, ...] = ()
-    one_size: bool = False
-    left_out: tuple[str, ...] = ()
-    citation: str = ""
-    experiments: tuple[str, ...] = ()
-
-    def image_folder(self, split: str, variant: int = 0) -> str:
-        """Folder of a split's images, below the root."""
-        return _fill(self.variants[variant].folder, split)
-
-    def labels_of(self, split: str) -> str:
-        """Folder of a split's labels, below the root."""
-        return _fill(self.label_folder, split)
-
-    def frames(self, root: Path, split: str, mend: str, variant: int = 0) -> list[Frame]:
-        """All images of a split with their labels, see `snr_plugins.data.frames.list_frames`."""
-        return list_frames(
-            root / self.image_folder(split, variant),
-            self.variants[variant].suffix,
-            root / self.labels_of(split),
-            self.label_suffix,
-            self.nested,
-            mend,
-        )
-
-
-def _fill(folder: str, split: str) -> str:
-    city, _, part = split.partition("/")
-    return folder.format(split=split, city=city, part=part)
-
-
-def _condition(name: str) -> Variant:
-    condition = CONDITIONS[name]
-    return Variant(name, f"{condition.folder}/{{split}}", condition.suffix)
-
-
 def _cityscapes(name: str, conditions: tuple[str, ...], **options) -> Layout:
     return Layout(
         name=name,
-        variants=tuple(_condition(condition) for condition in conditions),
-        label_folder="gtFine/{split}",
-        label_suffix="_gtFine_labelIds.png",
+        conditions=tuple(CONDITIONS[condition] for condition in conditions),
+        labels=LABEL_IDS,
         table="cityscapes",
+        instances=INSTANCE_IDS,
         nested=True,
         one_size=True,
         **options,
     )
 
 
-_FOG = tuple(name for name, condition in CONDITIONS.items() if condition.beta is not None)
 _FOGGY_PAPER = "Sakaridis, Dai, Van Gool, IJCV 2018, arXiv 1708.07819"
 
 _ALL = (
@@ -149,11 +59,11 @@ _ALL = (
             if name == "foggy_beta_0.02"
             else (),
         )
-        for name in _FOG
+        for name in FOGGY
     ),
     _cityscapes(
         "foggy_cityscapes_all",
-        _FOG,
+        FOGGY,
         folder="cityscapes",
         splits={"train": 8925, "val": 1500},
         citation=_FOGGY_PAPER,
@@ -164,7 +74,7 @@ _ALL = (
         tuple(CONDITIONS),
         folder="synthetic_city",
         splits={"train": None, "val": None},
-        any_variants=True,
+        any_conditions=True,
         citation="tools/make_synthetic_city.py",
         experiments=(
             "source and targets of configs/detection/*_synthetic_city*",
@@ -175,9 +85,8 @@ _ALL = (
         name="kitti",
         folder="kitti",
         splits={"train": 7481},
-        variants=(Variant("image", "training/image_2", ".png"),),
-        label_folder="training/label_2",
-        label_suffix=".txt",
+        conditions=(Condition("training/image_2", ".png"),),
+        labels=FileKind("training/label_2", ".txt"),
         label_kind=KITTI_TEXT,
         citation="Geiger, Lenz, Urtasun, CVPR 2012",
         experiments=(
@@ -189,9 +98,8 @@ _ALL = (
         name="sim10k",
         folder="sim10k",
         splits={"train": 10000},
-        variants=(Variant("image", "VOC2012/JPEGImages", ".jpg"),),
-        label_folder="VOC2012/Annotations",
-        label_suffix=".xml",
+        conditions=(Condition("VOC2012/JPEGImages", ".jpg"),),
+        labels=FileKind("VOC2012/Annotations", ".xml"),
         label_kind=VOC_XML,
         citation="Johnson-Roberson et al., ICRA 2017, arXiv 1610.01983",
         experiments=("source of configs/detection/faster_rcnn_*_sim10k_to_cityscapes*.yaml",),
@@ -200,9 +108,8 @@ _ALL = (
         name="gta5",
         folder="gta5",
         splits={"train": 24966},
-        variants=(Variant("image", "images", ".png"),),
-        label_folder="labels",
-        label_suffix=".png",
+        conditions=(Condition("images", ".png"),),
+        labels=FileKind("labels", ".png"),
         table="gta5",
         left_out=("15188", "17705"),
         citation="Richter et al., ECCV 2016, arXiv 1608.02192",
@@ -212,9 +119,8 @@ _ALL = (
         name="synthia",
         folder="synthia",
         splits={"train": 9400},
-        variants=(Variant("image", "RGB", ".png"),),
-        label_folder="GT/LABELS",
-        label_suffix=".png",
+        conditions=(Condition("RGB", ".png"),),
+        labels=FileKind("GT/LABELS", ".png"),
         table="synthia",
         one_size=True,
         citation="Ros et al., CVPR 2016",
@@ -225,15 +131,14 @@ _ALL = (
         folder="cross_city",
         splits={
             f"{city}/{part}": count
-            for city in CITIES
+            for city in CROSS_CITY_CITIES
             for part, count in (("Train", 3200), ("Test", 100))
         },
-        variants=(Variant("image", "{city}/Images/{part}", ".png"),),
-        label_folder="{city}/Labels/{part}",
-        label_suffix="_eval.png",
+        conditions=(Condition("{city}/Images/{part}", ".png"),),
+        labels=FileKind("{city}/Labels/{part}", "_eval.png"),
         table="cross_city",
         one_size=True,
-        unlabelled=tuple(f"{city}/Train" for city in CITIES),
+        unlabelled=tuple(f"{city}/Train" for city in CROSS_CITY_CITIES),
         citation="Chen et al., ICCV 2017, arXiv 1704.08509",
         experiments=_SEGMENTATION_TESTS,
     ),
@@ -241,9 +146,8 @@ _ALL = (
         name="camvid",
         folder="camvid",
         splits={"day_train": None, "day_val": None, "dusk_val": None},
-        variants=(Variant("image", "{split}/images", ".jpg"),),
-        label_folder="{split}/labels",
-        label_suffix=".png",
+        conditions=(Condition("{split}/images", ".jpg"),),
+        labels=FileKind("{split}/labels", ".png"),
         table="camvid",
         one_size=True,
         citation="Brostow, Fauqueur, Cipolla, Pattern Recognition Letters 2009",
@@ -255,7 +159,7 @@ _ALL = (
 )
 LAYOUTS = {layout.name: layout for layout in _ALL}
 
-# Cityscapes' folder, each kind of weather by itself, for the names of ``CONDITIONS``.
+# Any folder in Cityscapes' layout, whichever dataset lies in it: each condition by itself.
 CITYSCAPES_IN = {
-    name: replace(LAYOUTS["synthetic_city"], variants=(_condition(name),)) for name in CONDITIONS
+    name: _cityscapes("cityscapes_layout", (name,), folder="", splits={}) for name in CONDITIONS
 }

@@ -18,7 +18,7 @@ from snr_plugins.errors import InputError
 
 
 def read_sim10k(
-    root: str | os.PathLike[str], mend: str = "check the path, or unpack Sim10k there"
+    root: str | os.PathLike[str], hint: str = "check the path, or unpack Sim10k there"
 ) -> list[dict]:
     """Read the cars of Sim10k's 10,000 frames.
 
@@ -27,7 +27,7 @@ def read_sim10k(
 
     Args:
         root: the folder that holds ``VOC2012``.
-        mend: what the reader of the error should do when a folder is missing.
+        hint: what the reader of the error should do when a folder is missing.
 
     Returns:
         As `snr_plugins.data.cityscapes.read_cityscapes`, with the one category 0; ``area`` is the
@@ -37,7 +37,7 @@ def read_sim10k(
         InputError: a folder or label is missing; an image is no JPEG or cut short; an annotation
             is not of VOC's form or of another size than its image.
     """
-    frames = LAYOUTS["sim10k"].frames(Path(root), "train", mend)
+    frames = LAYOUTS["sim10k"].frames(Path(root), "train", hint)
     with ThreadPool(os.cpu_count() or 1) as pool:
         return pool.map(_record, frames)
 

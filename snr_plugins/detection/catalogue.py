@@ -16,7 +16,7 @@ def datasets_root() -> str:
 
 
 def describe_dataset(name: str) -> dict:
-    """What a result on this dataset must state: folder, weather, fog, box convention, classes."""
+    """What a result on this dataset must state: folder, conditions, fog, boxes, classes."""
     classes = class_names(name)
     metadata = MetadataCatalog.get(name)
     return {

@@ -1,4 +1,4 @@
-"""Names of the datasets in Detectron2's catalogue, and the loaders behind them.
+"""The project's datasets in Detectron2's catalogue, folders of your own, and their loaders.
 
 Everything is looked for below the folder that the environment variable DETECTRON2_DATASETS names,
 and only when a dataset is loaded. A dataset's metadata holds what a result needs to state beside
@@ -16,20 +16,16 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.structures import BoxMode
 
-from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
+from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.data.names import DETECTION_DATASETS, NamedDataset
 from snr_plugins.data.sim10k import read_sim10k
 from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
-
-SPLITS = ("train", "val")
-FOG = tuple(name for name, condition in CONDITIONS.items() if condition.beta is not None)
-CAR = ("car",)
-CAMVID_SPLITS = ("day_train", "day_val", "dusk_val")
-CAMVID_CLASSES = ("car", "pedestrian", "bicyclist")
 
 MAKE_SYNTHETIC_CITY = (
     "python tools/make_synthetic_city.py --out $DETECTRON2_DATASETS/synthetic_city "
@@ -38,44 +34,23 @@ MAKE_SYNTHETIC_CITY = (
 
 
 def register_datasets(root: str | None = None) -> None:
-    """Register every dataset that the project's configs name. Reads no file.
-
-    - ``synthetic_city_{condition}_{split}`` in ``synthetic_city``, for each name of ``CONDITIONS``
-    - ``cityscapes_boxes_{split}``, ``foggy_cityscapes_beta_{beta}_{split}`` and, with all three
-      densities, ``foggy_cityscapes_all_{split}`` in ``cityscapes``
-    - ``cityscapes_car_{split}``, cars alone
-    - each name of Cityscapes once more, followed by ``_detectron``, in the other box convention
-      (see `snr_plugins.data.cityscapes.read_cityscapes`)
-    - ``kitti_car_train`` in ``kitti``, ``sim10k_car_train`` in ``sim10k``
-    - ``camvid_{day_train,day_val,dusk_val}`` in ``camvid``
+    """Register every dataset of `snr_plugins.data.names.DETECTION_DATASETS`. Reads no file.
 
     Calling it again does nothing, unless with another root, which then replaces the earlier one.
 
     Args:
-        root: the folder that holds these folders. None means the environment variable
+        root: the folder that holds the datasets' folders. None means the environment variable
             DETECTRON2_DATASETS, read each time that a dataset is loaded.
     """
-    for split in SPLITS:
-        for condition in CONDITIONS:
-            name = f"synthetic_city_{condition}_{split}"
-            _register_cityscapes(
-                root, name, split, (condition,), "synthetic_city", make=MAKE_SYNTHETIC_CITY
+    for dataset in DETECTION_DATASETS.values():
+        if _register(root, dataset.name, partial(_load, dataset, root)):
+            _describe(
+                dataset.name,
+                _folder(dataset),
+                dataset.box_convention,
+                dataset.conditions,
+                dataset.classes,
             )
-        for suffix, convention in (("", "detectron2"), ("_detectron", "detectron")):
-            register = partial(_register_cityscapes, root, split=split, convention=convention)
-            end = f"{split}{suffix}"
-            register(f"cityscapes_boxes_{end}", conditions=("clear",))
-            register(f"cityscapes_car_{end}", conditions=("clear",), classes=CAR)
-            for fog in FOG:
-                beta = fog.removeprefix("foggy_")
-                register(f"foggy_cityscapes_{beta}_{end}", conditions=(fog,))
-            register(f"foggy_cityscapes_all_{end}", conditions=FOG)
-    _register_below(
-        root, "kitti_car_train", "kitti", read_kitti, box_convention="kitti, DontCare as crowd"
-    )
-    _register_below(root, "sim10k_car_train", "sim10k", read_sim10k, box_convention="voc")
-    for split in CAMVID_SPLITS:
-        _register_camvid(root, split)
 
 
 def register_cityscapes_folder(
@@ -92,7 +67,7 @@ def register_cityscapes_folder(
         name: the name for DATASETS.TRAIN or DATASETS.TEST.
         folder: the folder that holds ``gtFine``.
         split: folder below ``gtFine``.
-        conditions: names of ``snr_plugins.data.cityscapes.CONDITIONS``.
+        conditions: names of ``snr_plugins.data.conditions.CONDITIONS``.
         box_convention: see `snr_plugins.data.cityscapes.read_cityscapes`.
         classes: which of the eight classes to keep.
     """
@@ -136,58 +111,49 @@ def register_image_folder(name: str, folder: str, classes: Sequence[str] = THING
     _describe(name, os.path.abspath(folder), "unlabelled", (), classes)
 
 
-def _register_cityscapes(
-    root: str | None,
-    name: str,
-    split: str,
-    conditions: Sequence[str],
-    folder: str = "cityscapes",
-    convention: str = "detectron2",
-    classes: Sequence[str] = THING_CLASSES,
-    make: str | None = None,
-) -> None:
-    def read(path: str, mend: str) -> list[dict]:
-        return read_cityscapes(path, split, conditions, convention, mend, classes)
-
-    _register_below(root, name, folder, read, convention, conditions, classes, make)
+def _folder(dataset: NamedDataset) -> str:
+    """Of its images and boxes, below the root."""
+    if dataset.layout.name == "camvid":
+        return f"{dataset.layout.folder}/{dataset.split}"  # a COCO file for each split
+    return dataset.layout.folder
 
 
-def _register_below(
-    root: str | None,
-    name: str,
-    folder: str,
-    read: Callable[..., list[dict]],
-    box_convention: str,
-    conditions: Sequence[str] = ("clear",),
-    classes: Sequence[str] = CAR,
-    make: str | None = None,
-) -> None:
-    def load() -> list[dict]:
-        base = root or datasets_root()
-        mend = f"set DETECTRON2_DATASETS (the root, now {base}) to the folder that holds {folder}"
-        if make:
-            mend += f", or make it with `{make}`"
-        return _in_pixels(read(os.path.join(base, folder), mend=mend))
+def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
+    """Read a dataset; ``root`` as of `register_datasets`."""
+    base = root or datasets_root()
+    name, folder = dataset.layout.name, os.path.join(base, _folder(dataset))
+    if name == "camvid":
+        return _load_camvid(dataset, folder)
+    hint = (
+        f"set DETECTRON2_DATASETS (the root, now {base}) to the folder that holds "
+        f"{dataset.layout.folder}"
+    )
+    if name == "kitti":
+        return _in_pixels(read_kitti(folder, hint))
+    if name == "sim10k":
+        return _in_pixels(read_sim10k(folder, hint))
+    if name == "synthetic_city":
+        hint += f", or make it with `{MAKE_SYNTHETIC_CITY}`"
+    return _in_pixels(
+        read_cityscapes(
+            folder,
+            dataset.split,
+            dataset.conditions,
+            dataset.box_convention,
+            hint,
+            dataset.classes,
+        )
+    )
 
-    if _register(root, name, load):
-        _describe(name, folder, box_convention, conditions, classes)
 
-
-def _register_camvid(root: str | None, split: str) -> None:
-    name = f"camvid_{split}"
-
-    def load() -> list[dict]:
-        folder = os.path.join(root or datasets_root(), "camvid", split)
-        if not os.path.isdir(folder):
-            raise InputError(
-                f"The folder {folder} does not exist: set DETECTRON2_DATASETS to the folder that "
-                f"holds camvid, with images/ and boxes.json in camvid/{split}."
-            )
-        json_file, image_root = os.path.join(folder, "boxes.json"), os.path.join(folder, "images")
-        return _load_coco(name, json_file, image_root, CAMVID_CLASSES)
-
-    if _register(root, name, load):
-        _describe(name, f"camvid/{split}", "coco", (split.split("_")[0],), CAMVID_CLASSES)
+def _load_camvid(dataset: NamedDataset, folder: str) -> list[dict]:
+    if not os.path.isdir(folder):
+        raise InputError(
+            f"The folder {folder} does not exist: set DETECTRON2_DATASETS to the folder that "
+            f"holds camvid, with images/ and boxes.json in camvid/{dataset.split}."
+        )
+    json_file, image_root = os.path.join(folder, "boxes.json"), os.path.join(folder, "images")
+    return _load_coco(dataset.name, json_file, image_root, dataset.classes)
 
 
 def _register(root: str | None, name: str, load: Callable[[], list[dict]]) -> bool:

@@ -6,9 +6,9 @@ from snr_plugins.openmmlab.stamp import StampHook
 from snr_plugins.segmentation.backbone import SNRDRN, SNRResNet, SNRResNetV1c, SNRStages
 from snr_plugins.segmentation.datasets import (
     CamVidDataset,
+    CityscapesLayoutDataset,
     CrossCityDataset,
     GTA5Dataset,
-    SNRCityscapesDataset,
     SYNTHIADataset,
 )
 from snr_plugins.segmentation.deeplabv2 import DeepLabV2Head
@@ -22,13 +22,13 @@ __all__ = [
     "SNRDRN",
     "CalibrateSNRHook",
     "CamVidDataset",
+    "CityscapesLayoutDataset",
     "CrossCityDataset",
     "DeepLabV2Head",
     "DomainIoUMetric",
     "GTA5Dataset",
     "LoadLabelIds",
     "SNRCascadeEncoderDecoder",
-    "SNRCityscapesDataset",
     "SNREncoderDecoder",
     "SNRNeck",
     "SNRResNet",

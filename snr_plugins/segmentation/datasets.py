@@ -13,9 +13,11 @@ import mmengine.fileio as fileio
 from mmseg.datasets import BaseSegDataset, CityscapesDataset
 from mmseg.registry import DATASETS
 
-from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.file_kinds import LABEL_IDS
 from snr_plugins.data.label_ids import CAMVID_CLASSES, CAMVID_PALETTE
-from snr_plugins.data.layouts import CITIES, CITYSCAPES_IN, LAYOUTS, Layout
+from snr_plugins.data.layout import Layout
+from snr_plugins.data.layouts import CITYSCAPES_IN, CROSS_CITY_CITIES, LAYOUTS
 from snr_plugins.errors import InputError
 
 
@@ -27,7 +29,7 @@ class _StreetDataset(BaseSegDataset):
         split: one of the layout's, or any other folder name.
         domain: the name under which the frames are scored.
         labelled: False leaves the label images alone, for a domain that is used without them.
-        mend: what the reader of the error should do when the images are missing.
+        hint: what the reader of the error should do when the images are missing.
         options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
 
     Raises:
@@ -41,19 +43,20 @@ class _StreetDataset(BaseSegDataset):
         split: str,
         domain: str,
         labelled: bool,
-        mend: str,
+        hint: str,
         **options,
     ) -> None:
         self.layout = layout
         self.domain = domain
-        self.mend = mend
-        prefix = {"img_path": layout.image_folder(split)}
+        self.hint = hint
+        images = layout.conditions[0]
+        prefix = {"img_path": images.folder_of(split)}
         if labelled:
-            prefix["seg_map_path"] = layout.labels_of(split)
+            prefix["seg_map_path"] = layout.labels.folder_of(split)
         super().__init__(
             data_prefix=prefix,
-            img_suffix=layout.variants[0].suffix,
-            seg_map_suffix=layout.label_suffix,
+            img_suffix=images.suffix,
+            seg_map_suffix=layout.labels.suffix,
             **options,
         )
 
@@ -61,14 +64,14 @@ class _StreetDataset(BaseSegDataset):
         """MMSegmentation's list of frames, checked, with ``domain`` and ``label_ids``."""
         folder = self.data_prefix["img_path"]
         if not fileio.isdir(folder, backend_args=self.backend_args):
-            raise InputError(f"The folder {folder} does not exist: {self.mend}.")
+            raise InputError(f"The folder {folder} does not exist: {self.hint}.")
         frames = [
             frame
             for frame in super().load_data_list()
             if Path(frame["img_path"]).stem not in self.layout.left_out
         ]
         if not frames:
-            raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.mend}.")
+            raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.hint}.")
         self._check_labels(frames)
         for frame in frames:
             frame.update(domain=self.domain, label_ids=self.layout.table)
@@ -90,12 +93,12 @@ class _StreetDataset(BaseSegDataset):
 
 
 @DATASETS.register_module()
-class SNRCityscapesDataset(_StreetDataset):
+class CityscapesLayoutDataset(_StreetDataset):
     """Any folder in Cityscapes' layout, 19 classes: the real one, foggy copies, the synthetic city.
 
     Args:
         split: ``"train"`` or ``"val"`` (any folder name below ``gtFine``).
-        condition: a name of `snr_plugins.data.cityscapes.CONDITIONS`, such as ``"clear"`` or
+        condition: a name of `snr_plugins.data.conditions.CONDITIONS`, such as ``"clear"`` or
             ``"foggy_beta_0.02"``; the labels are the same for all.
         domain: the name under which the frames are scored; by default the condition.
         labelled: False leaves the label images alone, for a domain that is used without them.
@@ -116,15 +119,14 @@ class SNRCityscapesDataset(_StreetDataset):
             raise InputError(
                 f"Unknown condition {condition!r}: choose from {', '.join(CONDITIONS)}."
             )
-        layout = CITYSCAPES_IN[condition]
-        suffix = layout.variants[0].suffix
+        images = CONDITIONS[condition]
         super().__init__(
-            layout,
+            CITYSCAPES_IN[condition],
             split,
             domain=domain or condition,
             labelled=labelled,
-            mend=f"data_root must hold {layout.image_folder(split)}/<city>/*{suffix} and "
-            f"gtFine/{split}/<city>/*_gtFine_labelIds.png, from Cityscapes or from "
+            hint=f"data_root must hold {images.folder_of(split)}/<city>/*{images.suffix} and "
+            f"{LABEL_IDS.folder_of(split)}/<city>/*{LABEL_IDS.suffix}, from Cityscapes or from "
             "`python tools/make_synthetic_city.py --out DATA_ROOT`",
             **options,
         )
@@ -151,7 +153,7 @@ class GTA5Dataset(_StreetDataset):
             "train",
             domain=domain,
             labelled=labelled,
-            mend="data_root must hold images/*.png and labels/*.png, as in GTA5's archives",
+            hint="data_root must hold images/*.png and labels/*.png, as in GTA5's archives",
             **options,
         )
 
@@ -177,7 +179,7 @@ class SYNTHIADataset(_StreetDataset):
             "train",
             domain=domain,
             labelled=labelled,
-            mend="data_root must hold RGB/*.png and GT/LABELS/*.png, as in the archive of "
+            hint="data_root must hold RGB/*.png and GT/LABELS/*.png, as in the archive of "
             "SYNTHIA-RAND-CITYSCAPES",
             **options,
         )
@@ -192,7 +194,7 @@ class CrossCityDataset(_StreetDataset):
     `snr_plugins.data.label_ids`, or give every dataset ``metainfo=dict(classes=...)`` of these.
 
     Args:
-        city: one of ``CITIES``.
+        city: one of ``CROSS_CITY_CITIES``.
         split: ``"Train"``, which has no labels, or ``"Test"``.
         domain: the name under which the frames are scored; by default the city.
         options: arguments of ``BaseSegDataset``, such as ``data_root`` and ``pipeline``.
@@ -201,14 +203,14 @@ class CrossCityDataset(_StreetDataset):
     METAINFO = CityscapesDataset.METAINFO
 
     def __init__(self, city: str, split: str = "Test", domain: str = "", **options) -> None:
-        if city not in CITIES:
-            raise InputError(f"Unknown city {city!r}: choose from {', '.join(CITIES)}.")
+        if city not in CROSS_CITY_CITIES:
+            raise InputError(f"Unknown city {city!r}: choose from {', '.join(CROSS_CITY_CITIES)}.")
         super().__init__(
             LAYOUTS["cross_city"],
             f"{city}/{split}",
             domain=domain or city,
             labelled=split == "Test",
-            mend=f"data_root must hold {city}/Images/{split}/*.png and, for the split Test, "
+            hint=f"data_root must hold {city}/Images/{split}/*.png and, for the split Test, "
             f"{city}/Labels/Test/*_eval.png",
             **options,
         )
@@ -236,6 +238,6 @@ class CamVidDataset(_StreetDataset):
             split,
             domain=domain or split,
             labelled=labelled,
-            mend=f"data_root must hold {split}/images/*.jpg and {split}/labels/*.png",
+            hint=f"data_root must hold {split}/images/*.jpg and {split}/labels/*.png",
             **options,
         )

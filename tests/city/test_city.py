@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from snr_plugins.city import write_city
+from snr_plugins.city.label_ids import Label
 from snr_plugins.city.renderer import create_context
 from snr_plugins.data.files import write_whole
+from snr_plugins.data.labels import CITYSCAPES_IDS
 from snr_plugins.data.weather import add_fog
 from snr_plugins.errors import InputError
 
@@ -105,6 +107,10 @@ def test_label_ids_are_the_classes_of_the_instance_ids(city):
         assert np.array_equal(labels[~things], instances[~things])
         assert set(np.unique(labels[things])) <= THINGS
         assert not set(np.unique(labels[~things])) & THINGS
+
+
+def test_the_city_uses_every_class_of_cityscapes_table_by_its_name():
+    assert {label.text: int(label) for label in Label} == CITYSCAPES_IDS
 
 
 def test_things_are_told_apart(city):

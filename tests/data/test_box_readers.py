@@ -125,9 +125,9 @@ def test_sim10k_at_fault_is_named(tmp_path, break_tree, message):
 
 
 @pytest.mark.parametrize("read", [read_kitti, read_sim10k])
-def test_a_missing_folder_is_named_with_the_mend(tmp_path, read):
+def test_a_missing_folder_is_named_with_the_hint(tmp_path, read):
     with pytest.raises(InputError, match=rf"{tmp_path}.* does not exist: unpack it there\."):
-        read(tmp_path, mend="unpack it there")
+        read(tmp_path, hint="unpack it there")
 
 
 def test_any_folder_of_images_is_a_target(tmp_path):

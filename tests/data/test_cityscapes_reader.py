@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.cityscapes import CONDITIONS, read_cityscapes
-from snr_plugins.data.labels import THING_CLASSES, THING_LABEL_IDS
+from snr_plugins.data.cityscapes import read_cityscapes
+from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.labels import CITYSCAPES_IDS, THING_CLASSES, THING_LABEL_IDS
 from snr_plugins.errors import InputError
 from tests.trees import (
     AACHEN_GROUPS,
@@ -51,6 +52,7 @@ def test_classes_are_those_cityscapes_evaluates():
     evaluated = [label for label in labels if label.hasInstances and not label.ignoreInEval]
     assert tuple(label.name for label in evaluated) == THING_CLASSES
     assert tuple(label.id for label in evaluated) == THING_LABEL_IDS
+    assert {label.name: label.id for label in labels if not label.ignoreInEval} == CITYSCAPES_IDS
 
 
 def test_boxes_by_hand(tree):
@@ -203,7 +205,7 @@ def damage_label_inside(root: Path) -> None:
 def test_bad_trees_are_refused_by_name(tree, break_tree, message):
     break_tree(tree)
     with pytest.raises(InputError, match=message):
-        read_cityscapes(tree, "val", mend="unpack it")
+        read_cityscapes(tree, "val", hint="unpack it")
 
 
 def test_unknown_names_list_the_known_ones(tree):

@@ -108,7 +108,7 @@ def city(root: Path, condition: str, **resize) -> dict:
         {"type": "PackSegInputs"},
     ]
     return {
-        "type": "SNRCityscapesDataset",
+        "type": "CityscapesLayoutDataset",
         "data_root": str(root),
         "condition": condition,
         "pipeline": pipeline,

@@ -15,7 +15,7 @@ from mmseg.registry import DATASETS
 
 import snr_plugins.segmentation.datasets
 import snr_plugins.segmentation.transforms  # noqa: F401  both register their classes
-from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.label_ids import CROSS_CITY_CLASSES, SYNTHIA_13_CLASSES, SYNTHIA_16_CLASSES
 from snr_plugins.errors import InputError
 from tests.segmentation.trees import (
@@ -57,7 +57,7 @@ def labels(dataset, index: int = 0) -> list:
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_cityscapes_in_every_condition(tmp_path, condition):
     root = write_cityscapes_tree(tmp_path / "Städte im Nebel", "val", tuple(CONDITIONS), LABELLED)
-    dataset = build("SNRCityscapesDataset", root, split="val", condition=condition)
+    dataset = build("CityscapesLayoutDataset", root, split="val", condition=condition)
     assert dataset.metainfo["classes"] == CityscapesDataset.METAINFO["classes"]
     assert dataset.metainfo["palette"] == CityscapesDataset.METAINFO["palette"]
     assert len(dataset) == 3
@@ -78,14 +78,14 @@ def test_cityscapes_in_every_condition(tmp_path, condition):
 
 def test_domain_can_be_named(tmp_path):
     root = write_cityscapes_tree(tmp_path, painted=LABELLED)
-    dataset = build("SNRCityscapesDataset", root, domain="real")
+    dataset = build("CityscapesLayoutDataset", root, domain="real")
     assert dataset[0]["data_samples"].domain == "real"
 
 
 def test_id_outside_the_table_names_the_label_file(tmp_path):
     root = write_cityscapes_tree(tmp_path, painted=PAINTED)  # one has a rectangle of 200
     with pytest.raises(InputError, match=r"bremen_000000_000019_gtFine_labelIds\.png .* ids 200,"):
-        build("SNRCityscapesDataset", root)[2]
+        build("CityscapesLayoutDataset", root)[2]
 
 
 def test_gta5(tmp_path):
@@ -120,7 +120,7 @@ def test_synthia_and_cityscapes_with_the_classes_of_synthia(tmp_path, classes):
     city = tmp_path / "city"
     painted = {"ulm_1_1": [(i, k, 0, k, HEIGHT) for k, i in enumerate((7, 12, 19, 22, 27, 31, 33))]}
     write_cityscapes_tree(city, painted=painted)
-    dataset = build("SNRCityscapesDataset", city, metainfo={"classes": list(classes)})
+    dataset = build("CityscapesLayoutDataset", city, metainfo={"classes": list(classes)})
     assert labels(dataset)[0][:7] == expected[0]
     colours = dict(zip(*CityscapesDataset.METAINFO.values(), strict=True))
     assert dataset.metainfo["palette"] == [colours[name] for name in classes]
@@ -163,8 +163,12 @@ def test_real_camvid_frames():
 def test_datasets_of_the_same_classes_concatenate(tmp_path):
     write_cityscapes_tree(tmp_path / "city", "val", ("clear", "rain"), LABELLED)
     parts = [
-        {"type": "SNRCityscapesDataset", "data_root": str(tmp_path / "city")},
-        {"type": "SNRCityscapesDataset", "data_root": str(tmp_path / "city"), "condition": "rain"},
+        {"type": "CityscapesLayoutDataset", "data_root": str(tmp_path / "city")},
+        {
+            "type": "CityscapesLayoutDataset",
+            "data_root": str(tmp_path / "city"),
+            "condition": "rain",
+        },
         {"type": "GTA5Dataset", "data_root": str(write_gta5(tmp_path / "gta", row(7)))},
         {"type": "SYNTHIADataset", "data_root": str(write_synthia(tmp_path / "syn", row(3)))},
     ]
@@ -189,9 +193,9 @@ def test_labels_are_not_needed_where_none_is_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "folder", "suffix"),
     [
-        ("SNRCityscapesDataset", {}, "leftImg8bit/val", "_leftImg8bit.png"),
+        ("CityscapesLayoutDataset", {}, "leftImg8bit/val", "_leftImg8bit.png"),
         (
-            "SNRCityscapesDataset",
+            "CityscapesLayoutDataset",
             {"split": "train", "condition": "foggy_beta_0.02"},
             "leftImg8bit_foggy/train",
             "_leftImg8bit_foggy_beta_0.02.png",
@@ -218,6 +222,6 @@ def test_missing_or_empty_folder_is_named_with_the_expected_tree(
 
 def test_unknown_condition_and_city():
     with pytest.raises(InputError, match="'haze': choose from clear, foggy_beta_0.005"):
-        build("SNRCityscapesDataset", condition="haze")
+        build("CityscapesLayoutDataset", condition="haze")
     with pytest.raises(InputError, match="'Bonn': choose from Rio, Rome, Taipei, Tokyo"):
         build("CrossCityDataset", city="Bonn")

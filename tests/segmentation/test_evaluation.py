@@ -165,7 +165,7 @@ def test_one_test_loop_scores_all_domains(tmp_path):
     ]
     datasets = [
         {
-            "type": "SNRCityscapesDataset",
+            "type": "CityscapesLayoutDataset",
             "data_root": str(root),
             "condition": condition,
             "pipeline": pipeline,

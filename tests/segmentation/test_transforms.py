@@ -17,11 +17,11 @@ from mmseg.registry import TRANSFORMS
 
 from snr_plugins.data.label_ids import (
     CAMVID_CLASSES,
-    CITYSCAPES_CLASSES,
     CROSS_CITY_CLASSES,
     SYNTHIA_13_CLASSES,
     SYNTHIA_16_CLASSES,
 )
+from snr_plugins.data.labels import CITYSCAPES_CLASSES
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.transforms import LoadLabelIds
 from tests.segmentation.trees import (

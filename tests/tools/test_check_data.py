@@ -14,9 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from snr_plugins.data.checks.recognition import layout_named
-from snr_plugins.data.layouts import LAYOUTS
-from snr_plugins.errors import InputError
 from tests.segmentation.trees import (
     write_camvid,
     write_colour16,
@@ -223,7 +220,7 @@ def test_links_to_folders_are_followed(city, tmp_path):
     os.symlink(city, tmp_path / "datasets" / "cityscapes")
     shutil.move(city / "gtFine", tmp_path / "labels elsewhere")
     os.symlink(tmp_path / "labels elsewhere", city / "gtFine")
-    check("cityscapes_val", "--any-count", code=0, root=tmp_path / "datasets")
+    check("cityscapes_boxes_val", "--any-count", code=0, root=tmp_path / "datasets")
 
 
 def test_nothing_is_written_into_the_dataset(city):
@@ -350,51 +347,3 @@ def test_the_picture_shows_the_frames(city, tmp_path):
     assert "should end in .jpg or .png" in check(city, "--picture", "grid.txt", code=2)
     report = check(city, "--any-count", "--picture", "/proc/nowhere/grid.png", code=1)
     assert "/proc/nowhere/grid.png cannot be written" in report
-
-
-def test_names_of_detectron2s_catalogue():
-    assert layout_named("foggy_cityscapes_beta_0.02_val_detectron")[0].variants[0].name == (
-        "foggy_beta_0.02"
-    )
-    assert layout_named("synthetic_city_rain_train")[0].variants[0].name == "rain"
-    assert layout_named("kitti_car_train") == (LAYOUTS["kitti"], ("train",))
-    assert layout_named("cityscapes") == (LAYOUTS["cityscapes"], ("train", "val"))
-    with pytest.raises(InputError, match="'cityscape' is neither a folder nor a dataset"):
-        layout_named("cityscape")
-
-
-def test_every_registered_dataset_can_be_checked():
-    catalogue = pytest.importorskip("detectron2.data").DatasetCatalog
-    import snr_plugins.detection.datasets as datasets
-
-    datasets.register_datasets()
-    ours = [
-        name
-        for name in catalogue.list()
-        if name.startswith(("foggy_", "synthetic_", "kitti_", "sim10k_", "camvid_"))
-        or name.startswith(("cityscapes_boxes", "cityscapes_car"))
-    ]
-    assert len(ours) >= 40
-    for name in ours:
-        (split,) = layout_named(name)[1]
-        assert f"_{split}" in name
-
-
-def test_the_experiments_exist():
-    for layout in LAYOUTS.values():
-        for use in layout.experiments:
-            pattern = use.split(" of ")[1]
-            assert list(ROOT.glob(pattern)), use
-
-
-def test_published_counts():
-    """As their papers have them."""
-    counts = {name: list(layout.splits.values()) for name, layout in LAYOUTS.items()}
-    assert counts["cityscapes"] == counts["foggy_cityscapes_beta_0.02"] == [2975, 500]
-    assert counts["foggy_cityscapes_all"] == [8925, 1500]
-    assert [counts[name] for name in ("kitti", "sim10k", "gta5", "synthia")] == [
-        [7481],
-        [10000],
-        [24966],
-        [9400],
-    ]

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from snr_plugins.data import kitti, sim10k
-from snr_plugins.data.cityscapes import LABEL_SUFFIX as INSTANCE_SUFFIX
 from snr_plugins.data.cityscapes import boxes_of_instances
 from snr_plugins.data.files import read_ids
 from snr_plugins.data.frames import check_same_size
 from snr_plugins.data.label_ids import CLASSES, IN_RED_CHANNEL, UNKNOWN, VOID, lookup_table
 from snr_plugins.data.labels import THING_CLASSES
-from snr_plugins.data.layouts import KITTI_TEXT, VOC_XML, Layout
+from snr_plugins.data.layout import KITTI_TEXT, VOC_XML, Layout
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,9 @@ def _read_ids(layout: Layout, path: Path) -> Annotation:
         else:
             name = "void" if train_id == VOID else classes[train_id]
             annotation.pixels[name] += int(counts[raw_id])
-    if layout.nested:  # Cityscapes: boxes come from a second image
-        instances = path.with_name(path.name.removesuffix(layout.label_suffix) + INSTANCE_SUFFIX)
+    if layout.instances is not None:  # boxes come from a second image, beside the first
+        stem = path.name.removesuffix(layout.labels.suffix)
+        instances = path.with_name(stem + layout.instances.suffix)
         if not instances.is_file():
             annotation.missing = instances
             return annotation

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from snr_plugins.data.checks.annotations import Box, read_annotation, read_train_ids
-from snr_plugins.data.layouts import IDS, Layout
+from snr_plugins.data.layout import IDS, Layout
 from snr_plugins.errors import InputError
 
 COLUMNS, ROWS = 3, 3

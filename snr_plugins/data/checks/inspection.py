@@ -12,11 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from snr_plugins.data.checks.annotations import Annotation, read_annotation
-from snr_plugins.data.files import IMAGE_SUFFIXES, check_decodes, read_image_size
-from snr_plugins.data.layouts import IDS, Layout, Variant
+from snr_plugins.data.conditions import Condition
+from snr_plugins.data.file_kinds import POLYGONS
+from snr_plugins.data.files import check_decodes, read_image_size
+from snr_plugins.data.layout import IDS, Layout
+from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
-
-POLYGONS = "_gtFine_polygons.json"
 
 
 @dataclass
@@ -59,23 +60,22 @@ def inspect_layout(
 
     Args:
         layout: of `snr_plugins.data.layouts`.
-        root: the folder that ``layout.image_folder`` lies in.
+        root: the dataset's folder.
         split: one of the layout's.
         any_count: another number of images than the published one is no fault.
         decode: decode every image, which finds damage inside; else its first and last bytes tell
             whether it is whole. Label images are always decoded.
         progress: show a progress bar on stderr.
     """
-    variants = [
-        variant
-        for index, variant in enumerate(layout.variants)
-        if not layout.any_variants or (root / layout.image_folder(split, index)).is_dir()
-    ] or list(layout.variants)
+    conditions = [
+        condition
+        for condition in layout.conditions
+        if not layout.any_conditions or (root / condition.folder_of(split)).is_dir()
+    ] or list(layout.conditions)
     report = Report(f"{layout.name}, {split}, in {root}", published=layout.splits.get(split))
     labels = _list_labels(layout, root, split, report)
     images = {
-        variant: _list_images(layout, variant, root, split, report, variants)
-        for variant in variants
+        condition: _list_images(layout, condition, root, split, report) for condition in conditions
     }
     stems = sorted(set().union(*images.values()))
     _compare_stems(layout, split, images, labels, root, report)
@@ -138,55 +138,43 @@ def inspect_images(
     return report
 
 
-def _walk(folder: Path, nested: bool) -> Iterator[Path]:
-    """Files of a folder, or of the folders in it; links followed, hidden names left out."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
-            continue
-        if nested and path.is_dir():
-            yield from _walk(path, nested=False)
-        elif not nested and not path.is_dir():
-            yield path
+def _files(folder: Path, layout: Layout, report: Report) -> Iterator[Path]:
+    return walk(folder, 1 if layout.nested else 0, report.faults["unreadable folder"])
 
 
 def _list_images(
-    layout: Layout,
-    variant: Variant,
-    root: Path,
-    split: str,
-    report: Report,
-    variants: list[Variant],
+    layout: Layout, condition: Condition, root: Path, split: str, report: Report
 ) -> dict[str, Path]:
-    """Images of one variant by stem (with their city, in nested layouts)."""
-    folder = root / layout.image_folder(split, layout.variants.index(variant))
+    """Images of one condition by stem (with their city, in nested layouts)."""
+    folder = root / condition.folder_of(split)
     if not folder.is_dir():
         report.faults["missing folder"].append(f"{folder} does not exist")
         return {}
     found, others = {}, []
-    for path in _walk(folder, layout.nested):
+    for path in _files(folder, layout, report):
         if path.is_symlink() and not path.exists():
             report.faults["link to nothing"].append(f"{path} points to {os.readlink(path)}")
-        elif path.name.endswith(variant.suffix):
-            found[_stem(path, folder, variant.suffix)] = path
-        elif path.name.lower().endswith(variant.suffix.lower()):
+        elif path.name.endswith(condition.suffix):
+            found[_stem(path, folder, condition.suffix)] = path
+        elif differs_in_case(path, condition.suffix):
             report.faults["upper-case ending, which no loader sees"].append(
-                f"{path} should end in {variant.suffix}"
+                f"{path} should end in {condition.suffix}"
             )
             others.append(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES and not layout.nested:
+        elif is_image(path) and not layout.nested:
             others.append(path)
     if not found:
         report.faults["no image of the expected name"].append(
-            f"no file {'<city>/' if layout.nested else ''}*{variant.suffix} lies in {folder}"
+            f"no file {'<city>/' if layout.nested else ''}*{condition.suffix} lies in {folder}"
         )
-    _report_duplicates([*found.values(), *others], report, key=lambda path: _bare(path, variant))
+    _report_duplicates([*found.values(), *others], report, key=lambda path: _bare(path, condition))
     return found
 
 
-def _bare(path: Path, variant: Variant) -> str:
+def _bare(path: Path, condition: Condition) -> str:
     name = path.name
-    if name.lower().endswith(variant.suffix.lower()):
-        return name[: -len(variant.suffix)]
+    if name.lower().endswith(condition.suffix.lower()):
+        return name[: -len(condition.suffix)]
     return path.stem
 
 
@@ -197,21 +185,21 @@ def _stem(path: Path, folder: Path, suffix: str) -> str:
 def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict[str, Path]:
     if split in layout.unlabelled:
         return {}
-    folder = root / layout.labels_of(split)
+    folder = root / layout.labels.folder_of(split)
     if not folder.is_dir():
         report.faults["missing folder"].append(f"{folder} does not exist")
         return {}
     return {
-        _stem(path, folder, layout.label_suffix): path
-        for path in _walk(folder, layout.nested)
-        if path.name.endswith(layout.label_suffix) and path.exists()
+        _stem(path, folder, layout.labels.suffix): path
+        for path in _files(folder, layout, report)
+        if path.name.endswith(layout.labels.suffix) and path.exists()
     }
 
 
 def _compare_stems(
     layout: Layout,
     split: str,
-    images: dict[Variant, dict[str, Path]],
+    images: dict[Condition, dict[str, Path]],
     labels: dict[str, Path],
     root: Path,
     report: Report,
@@ -219,20 +207,20 @@ def _compare_stems(
     stems = set().union(*images.values())
     if not stems:  # the missing folder is named already
         return
-    for variant, found in images.items():
+    for condition, found in images.items():
         if found:
-            report.faults[f"frame without its image {variant.name}"] += [
-                f"{stem}{variant.suffix} is missing" for stem in sorted(stems - found.keys())
+            report.faults[f"frame without its image {condition.name}"] += [
+                f"{stem}{condition.suffix} is missing" for stem in sorted(stems - found.keys())
             ]
     if split in layout.unlabelled:
         return
-    folder = root / layout.labels_of(split)
+    folder = root / layout.labels.folder_of(split)
     for stem in sorted(stems - labels.keys()):
-        label = folder / f"{stem}{layout.label_suffix}"
-        if (folder / f"{stem}{POLYGONS}").is_file():
+        label = folder / f"{stem}{layout.labels.suffix}"
+        if (folder / f"{stem}{POLYGONS.suffix}").is_file():
             report.faults["polygons without masks"].append(
-                f"{stem}{POLYGONS} is there, {label.name} is not: unpack gtFine again, or draw the "
-                "masks with cityscapesScripts"
+                f"{stem}{POLYGONS.suffix} is there, {label.name} is not: unpack gtFine again, "
+                "or draw the masks with cityscapesScripts"
             )
         else:
             report.faults["image without label"].append(f"{stem} has no label {label}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snr_plugins.data.cityscapes import CONDITIONS
-from snr_plugins.data.layouts import CITYSCAPES_IN, LAYOUTS, Layout
+from snr_plugins.data.layout import Layout
+from snr_plugins.data.layouts import LAYOUTS
+from snr_plugins.data.listing import differs_in_case, walk
+from snr_plugins.data.names import DETECTION_DATASETS
 from snr_plugins.errors import InputError
 
 
@@ -19,18 +21,12 @@ def layout_named(name: str) -> tuple[Layout, tuple[str, ...]]:
     """
     if name in LAYOUTS:
         return LAYOUTS[name], tuple(LAYOUTS[name].splits)
-    plain = name.removesuffix("_detectron")
-    for layout in LAYOUTS.values():
-        for split in layout.splits:
-            if plain in (f"{layout.name}{kind}_{split}" for kind in ("", "_boxes", "_car")):
-                return layout, (split,)
-            if layout.name == "synthetic_city":
-                for condition in CONDITIONS:
-                    if plain == f"{layout.name}_{condition}_{split}":
-                        return CITYSCAPES_IN[condition], (split,)
+    if name in DETECTION_DATASETS:
+        dataset = DETECTION_DATASETS[name]
+        return dataset.layout, (dataset.split,)
     raise InputError(
-        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or correct "
-        "the path."
+        f"{name!r} is neither a folder nor a dataset: choose from {', '.join(LAYOUTS)}, or from "
+        "the names for DATASETS in docs/datasets.md, or correct the path."
     )
 
 
@@ -45,7 +41,7 @@ def layouts_in(root: Path) -> list[Layout]:
         and any(_has_split(root, layout, split) for split in layout.splits)
     ]
     foggy = [layout for layout in found if layout.name.startswith("foggy_")]
-    if len(foggy) == len(LAYOUTS["foggy_cityscapes_all"].variants):
+    if len(foggy) == len(LAYOUTS["foggy_cityscapes_all"].conditions):
         found = [layout for layout in found if layout not in foggy]
         found.append(LAYOUTS["foggy_cityscapes_all"])
     return found
@@ -53,10 +49,14 @@ def layouts_in(root: Path) -> list[Layout]:
 
 def _has_split(root: Path, layout: Layout, split: str) -> bool:
     """Whether images of the layout's names lie there, and a folder for their labels."""
-    labels = root / layout.labels_of(split)
+    labels = root / layout.labels.folder_of(split)
     if split not in layout.unlabelled and not labels.is_dir():
         return False
-    pattern = "*/*" if layout.nested else "*"
-    suffix = layout.variants[0].suffix.lower()
-    images = (root / layout.image_folder(split)).glob(pattern)
-    return any(image.name.lower().endswith(suffix) for image in images)
+    images = layout.conditions[0]
+    folder = root / images.folder_of(split)
+    if not folder.is_dir():
+        return False
+    return any(
+        path.name.endswith(images.suffix) or differs_in_case(path, images.suffix)
+        for path in walk(folder, 1 if layout.nested else 0, faults=[])
+    )

@@ -47,13 +47,13 @@ test_dataloader = dict(
         type="ConcatDataset",
         datasets=[
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root="data/cityscapes",
                 condition="clear",
                 pipeline=test_pipeline,
             ),
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root="data/cityscapes",
                 condition="foggy_beta_0.02",
                 pipeline=test_pipeline,

@@ -24,7 +24,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(
-        type="SNRCityscapesDataset", data_root=data_root, split="train", pipeline=train_pipeline
+        type="CityscapesLayoutDataset", data_root=data_root, split="train", pipeline=train_pipeline
     ),
 )
 test_dataloader = dict(
@@ -35,31 +35,31 @@ test_dataloader = dict(
         type="ConcatDataset",
         datasets=[
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="clear",
                 pipeline=test_pipeline,
             ),
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="foggy_beta_0.01",
                 pipeline=test_pipeline,
             ),
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="foggy_beta_0.02",
                 pipeline=test_pipeline,
             ),
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="night",
                 pipeline=test_pipeline,
             ),
             dict(
-                type="SNRCityscapesDataset",
+                type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="rain",
                 pipeline=test_pipeline,

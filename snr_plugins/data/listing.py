@@ -1,0 +1,60 @@
+"""Which files of a folder count: the one rule of readers and checks.
+
+Links are followed, and names that begin with a dot are left out, files and folders alike: they are
+other programs' notes, and half-written files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from snr_plugins.errors import InputError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp")
+
+
+def walk(
+    folder: Path, levels: int | None = None, faults: list[str] | None = None
+) -> Iterator[Path]:
+    """The files of a folder, sorted by path; a link to nothing is one of them.
+
+    Args:
+        folder: must exist.
+        levels: of folders between ``folder`` and the files: 0 for its own files alone, 1 for those
+            in one folder per city. None for the files at any depth.
+        faults: where to put a sentence about each folder that cannot be read; None raises it.
+
+    Raises:
+        InputError: the folder, or one in it, cannot be read.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        sentence = f"The folder {folder} cannot be read ({error.strerror}): check its permissions."
+        if faults is None:
+            raise InputError(sentence) from error
+        faults.append(sentence)
+        return
+    for name in names:
+        path = Path(folder, name)
+        if name.startswith("."):
+            continue
+        if not os.path.isdir(path):
+            if levels in (0, None):
+                yield path
+        elif levels is None:
+            yield from walk(path, None, faults)
+        elif levels > 0:
+            yield from walk(path, levels - 1, faults)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a name ends as that of an image, in upper or lower case."""
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def differs_in_case(path: Path, suffix: str) -> bool:
+    """Whether a name would end in the suffix but for upper and lower case."""
+    return not path.name.endswith(suffix) and path.name.lower().endswith(suffix.lower())

@@ -1,0 +1,88 @@
+"""The names that detection configs give to datasets: one table to register by and to check by.
+
+synthetic_city_<condition>_<split>
+cityscapes_boxes_<split>, cityscapes_car_<split>
+foggy_cityscapes_beta_<beta>_<split>, foggy_cityscapes_all_<split>
+each name of Cityscapes once more, followed by _detectron, in the other box convention
+kitti_car_train, sim10k_car_train
+camvid_<split>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from snr_plugins.data.conditions import CONDITIONS, FOGGY
+from snr_plugins.data.labels import THING_CLASSES
+from snr_plugins.data.layout import Layout
+from snr_plugins.data.layouts import LAYOUTS
+
+CAR = ("car",)
+CAMVID_BOX_CLASSES = ("car", "pedestrian", "bicyclist")
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """What a name stands for.
+
+    Args:
+        name: for DATASETS.TRAIN and DATASETS.TEST.
+        layout: one of ``LAYOUTS``, cut down to the conditions that the name has.
+        split: one of the layout's.
+        conditions: the looks that its images show; one of CamVid's is the time of day.
+        classes: of its boxes, in the order of their ids.
+        box_convention: what scores made with these boxes must state.
+    """
+
+    name: str
+    layout: Layout
+    split: str
+    conditions: tuple[str, ...]
+    classes: tuple[str, ...]
+    box_convention: str
+
+
+def _synthetic_city() -> Iterator[NamedDataset]:
+    city = LAYOUTS["synthetic_city"]
+    for split in city.splits:
+        for condition in CONDITIONS:
+            name = f"{city.name}_{condition}_{split}"
+            layout = city.only((condition,))
+            yield NamedDataset(name, layout, split, (condition,), THING_CLASSES, "detectron2")
+
+
+def _cityscapes() -> Iterator[NamedDataset]:
+    kinds = [
+        ("cityscapes_boxes", "cityscapes", THING_CLASSES),
+        ("cityscapes_car", "cityscapes", CAR),
+        *(
+            (name, name, THING_CLASSES)
+            for name in (f"foggy_cityscapes_{fog.removeprefix('foggy_')}" for fog in FOGGY)
+        ),
+        ("foggy_cityscapes_all", "foggy_cityscapes_all", THING_CLASSES),
+    ]
+    for kind, layout_name, classes in kinds:
+        layout = LAYOUTS[layout_name]
+        conditions = tuple(condition.name for condition in layout.conditions)
+        for split in layout.splits:
+            for ending, convention in (("", "detectron2"), ("_detectron", "detectron")):
+                name = f"{kind}_{split}{ending}"
+                yield NamedDataset(name, layout, split, conditions, classes, convention)
+
+
+def _others() -> Iterator[NamedDataset]:
+    for name, convention in (("kitti", "kitti, DontCare as crowd"), ("sim10k", "voc")):
+        layout = LAYOUTS[name]
+        yield NamedDataset(f"{name}_car_train", layout, "train", ("clear",), CAR, convention)
+    camvid = LAYOUTS["camvid"]
+    for split in camvid.splits:
+        time_of_day = split.split("_")[0]
+        yield NamedDataset(
+            f"camvid_{split}", camvid, split, (time_of_day,), CAMVID_BOX_CLASSES, "coco"
+        )
+
+
+DETECTION_DATASETS = {
+    dataset.name: dataset for dataset in (*_synthetic_city(), *_cityscapes(), *_others())
+}
