@@ -24,7 +24,8 @@ from snr_plugins.city.files import encode_depth
 from snr_plugins.city.palettes import CITIES
 from snr_plugins.city.renderer import Renderer
 from snr_plugins.city.street import build_street
-from snr_plugins.city.writer import Frame
+from snr_plugins.city.writer import View
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.files import json_bytes, png_bytes, write_whole
 from snr_plugins.data.fog import BETAS, read_rgb, write_foggy
 from snr_plugins.data.stereo import complete_distance, read_camera, read_disparity
@@ -54,12 +55,12 @@ def match(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.where(found > 0, found.astype(np.int32) * 16 + 1, 0).astype(np.uint16)
 
 
-def write_streets(root: Path, frames: int, seed: int, size: tuple[int, int]) -> list[Frame]:
+def write_streets(root: Path, frames: int, seed: int, size: tuple[int, int]) -> list[View]:
     """Streets in Cityscapes' layout whose disparity was matched; ``depth`` is the truth."""
     written = []
     with Renderer(*size) as renderer:
         for index in tqdm(range(frames), unit="street"):
-            frame = Frame(str(root), "val", index, seed, *size, ("clear",))
+            frame = View(str(root), "val", index, seed, *size, ("clear",))
             cities = CITIES["val"]
             scene = build_street(frame.random(0), cities[index % len(cities)], *size)
             renderer.load(scene)
@@ -85,7 +86,7 @@ def _label_ids(instance_ids: np.ndarray) -> np.ndarray:
     return np.where(instance_ids >= 1000, instance_ids // 1000, instance_ids).astype(np.uint8)
 
 
-def true_distance(frame: Frame) -> np.ndarray:
+def true_distance(frame: View) -> np.ndarray:
     """(H, W), metres; infinity for sky."""
     paths = frame.paths()
     depth = cv2.imread(str(paths["depth"]), cv2.IMREAD_UNCHANGED) / np.float32(100)
@@ -93,7 +94,7 @@ def true_distance(frame: Frame) -> np.ndarray:
     return ray_length(np.where(depth > 0, depth, np.inf), **intrinsic)
 
 
-def compare(frame: Frame) -> dict[str, dict[str, dict[str, float]]]:
+def compare(frame: View) -> dict[str, dict[str, dict[str, float]]]:
     """Mean error of the transmittance, per way of completing, per beta, per part of the image."""
     paths = frame.paths()
     image, disparity = read_rgb(paths["clear"]), read_disparity(paths["disparity"])
@@ -134,7 +135,7 @@ def mean_of(results: list[dict]) -> dict:
     return table
 
 
-def picture_errors(root: Path, frames: list[Frame]) -> dict[str, float]:
+def picture_errors(root: Path, frames: list[View]) -> dict[str, float]:
     """Mean difference of the foggy images from true fog, in grey levels of 255, per beta."""
     errors: dict[str, list[float]] = {str(beta): [] for beta in BETAS}
     for frame in frames:
@@ -145,12 +146,11 @@ def picture_errors(root: Path, frames: list[Frame]) -> dict[str, float]:
     return {beta: round(float(np.mean(values)), 2) for beta, values in errors.items()}
 
 
-def _foggy(root: Path, frame: Frame, beta: float) -> Path:
-    name = f"{frame.stem}_leftImg8bit_foggy_beta_{beta}.png"
-    return root / "leftImg8bit_foggy" / frame.split / frame.city / name
+def _foggy(root: Path, frame: View, beta: float) -> Path:
+    return CONDITIONS[f"foggy_beta_{beta}"].path(root, frame.split, frame.city, frame.stem)
 
 
-def write_picture(path: Path, root: Path, frames: list[Frame], beta: float, width: int) -> None:
+def write_picture(path: Path, root: Path, frames: list[View], beta: float, width: int) -> None:
     """Rows of frames: clear, matched disparity, transmittance completed and true, both fogs."""
     rows = []
     for frame in frames:

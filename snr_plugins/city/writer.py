@@ -211,9 +211,6 @@ def _one_thread_each() -> None:
     cv2.setNumThreads(1)
 
 
-# benchmarks/fog.py still imports a view by this name.
-Frame = View
-
 _renderers: dict[tuple[int, int], Renderer] = {}
 
 

@@ -51,11 +51,6 @@ class Layout:
     citation: str = ""
     experiments: tuple[str, ...] = ()
 
-    @property
-    def variants(self) -> tuple[Condition, ...]:
-        """``conditions``, for openmmlab/stamp.py, which still asks for them by this name."""
-        return self.conditions
-
     def only(self, conditions: tuple[str, ...]) -> Layout:
         """The same dataset with those of its conditions that have these names."""
         return replace(self, conditions=tuple(c for c in self.conditions if c.name in conditions))

@@ -11,7 +11,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
-from snr_plugins.data.cityscapes import CONDITIONS
+from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.results import describe_checkpoint, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
@@ -51,7 +51,7 @@ class StampHook(Hook):
 def _describe(dataset: Dataset) -> dict:
     """Of any dataset: those of others may lack all but their length."""
     layout = getattr(dataset, "layout", None)
-    conditions = [variant.name for variant in layout.variants] if layout else []
+    conditions = [condition.name for condition in layout.conditions] if layout else []
     betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     return {
         "name": getattr(dataset, "domain", type(dataset).__name__),
