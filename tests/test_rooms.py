@@ -14,7 +14,16 @@ FORBIDDEN = {
     "snr_plugins.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.checks.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),
-    "snr_plugins.results": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
+    "snr_plugins.results": (
+        *FRAMEWORKS,
+        "torch",
+        "snr_plugins.nn",
+        "snr_plugins.city",
+        "snr_plugins.detection",
+        "snr_plugins.openmmlab",
+        "snr_plugins.segmentation",
+        "tools",
+    ),
     "snr_plugins.segmentation": ("detectron2", "snr_plugins.detection", "tools"),
     "snr_plugins.detection": ("mmengine", "mmcv", "mmseg", "snr_plugins.segmentation", "tools"),
 }

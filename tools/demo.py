@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tqdm import tqdm
 from snr_plugins.city import write_city
 from snr_plugins.detection.config import load_config
 from snr_plugins.errors import InputError
+from snr_plugins.results import find_stamps, read_stamps
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
@@ -103,6 +105,8 @@ def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)  # the framework appends to it
+        for stamp in find_stamps(folder):  # of an earlier demo
+            stamp.unlink()
         command = ["tools/train.py", config, *options[name]]
         print("     python " + " ".join(command), flush=True)
         with open(folder / "train.log", "w") as log:
@@ -131,27 +135,26 @@ def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
         raise InputError(f"training of {failed[0]} stopped ({last}); see {log}")
 
 
-def read_metrics(folder: Path) -> list[dict]:
-    """Whole lines of the framework's metrics file so far."""
-    path = folder / "metrics.json"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def done_steps(folder: Path) -> int:
     """Iterations by the framework's metrics file, and tests by its log."""
-    iterations = max((metrics["iteration"] for metrics in read_metrics(folder)), default=0)
+    path = folder / "metrics.json"
+    lines = path.read_text().splitlines() if path.exists() else []
+    # a line that is being written has no end yet
+    iterations = max((json.loads(x)["iteration"] for x in lines if x.endswith("}")), default=0)
     tests = (folder / "train.log").read_text().count("in csv format")
     return iterations + TEST_STEPS * min(tests, len(WEATHER))
 
 
 def read_ap50(folder: Path) -> dict[str, float]:
     """AP50 in every weather. No detection at all is the framework's NaN, and 0 here."""
-    metrics: dict[str, float] = {}
-    for line in read_metrics(folder):
-        metrics.update(line)
-    found = {weather: metrics[f"{name}/bbox/AP50"] for weather, name in WEATHER.items()}
-    return {weather: 0.0 if ap50 != ap50 else ap50 for weather, ap50 in found.items()}
+    scores = read_stamps(folder)
+    missing = [name for name in WEATHER.values() if scores is None or name not in scores.domains]
+    if missing:
+        raise InputError(
+            f"{folder} has no stamp of {missing[0]}: keep DATASETS.TEST as the demo's config has it"
+        )
+    found = {weather: scores.domains[name] for weather, name in WEATHER.items()}
+    return {weather: 0.0 if math.isnan(ap50) else ap50 for weather, ap50 in found.items()}
 
 
 def print_table(results: dict[str, dict[str, float]]) -> None:
