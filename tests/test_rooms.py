@@ -14,6 +14,8 @@ FORBIDDEN = {
     "snr_plugins.city": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.checks.inspection": (*FRAMEWORKS, "torch", "snr_plugins.nn", "tools"),
     "snr_plugins.data.fog": (*FRAMEWORKS, "torch", "moderngl", "snr_plugins.nn", "tools"),
+    "snr_plugins.configs": (*FRAMEWORKS, "torch", "snr_plugins.nn", "snr_plugins.data", "tools"),
+    "snr_plugins.train": (*FRAMEWORKS, "torch", "snr_plugins.nn", "snr_plugins.data", "tools"),
     "snr_plugins.results": (
         *FRAMEWORKS,
         "torch",
