@@ -1,15 +1,17 @@
 # make demo   the main job: synthetic city, plain and SNR detector, table and picture
 # make test   install everything, run the tests       make test-all   the slow ones too
+# make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
 # make lint   style                                   make lock       pin anew
 SHELL := /bin/bash
 VENV := .venv
+LOWEST := .venv-lowest
 PYTHON := $(VENV)/bin/python
 MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all bench bench-gpu lint format lock clean
+.PHONY: demo test test-all test-lowest bench bench-gpu lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -19,6 +21,13 @@ test: $(VENV)/.all
 
 test-all: $(VENV)/.all
 	$(PYTHON) -m pytest -m ""
+
+# torch and the libraries alone, no framework; torchvision, of the same age, makes backbones to test.
+test-lowest: pyproject.toml | uv
+	$(UV) venv -q --allow-existing --python $$(cat .python-version) $(LOWEST)
+	$(UV) pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -e . \
+	  "torchvision>=0.18" "pytest>=8" "pytest-timeout>=2.3"
+	$(LOWEST)/bin/python -m pytest tests/nn tests/data
 
 bench: $(VENV)/.all
 	$(PYTHON) -W ignore -m benchmarks.speed
@@ -40,7 +49,7 @@ lock: | uv
 	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:
-	rm -rf $(VENV) .uv output demo
+	rm -rf $(VENV) $(LOWEST) .uv output demo
 
 # --- installation: a stamp file each, so that a second run reinstalls nothing ---
 

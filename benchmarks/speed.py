@@ -1,11 +1,13 @@
 """What SNR costs: the module, its growth, its statistics, and whole models, SNR against plain.
 
     python -m benchmarks.speed [--device cuda] [--rounds 30] [--only module models] [--out DIR]
+        [--save]
 
 Contestants take turns in a new order every round; every figure is the median of the rounds' ratios,
-with its quartiles. Prints tables, and writes DIR/benchmark.json and DIR/growth.png. On a GPU it
-also checks the Triton kernels against the formulas and compares them with a copy of the map; the
-whole models need Detectron2 and MMSegmentation and are left out where these are missing.
+with its quartiles. Prints tables, and writes DIR/benchmark.json and DIR/growth.png; with --save the
+numbers also go to benchmarks/results/VERSION/MACHINE.json, which the docs quote. On a GPU it also
+checks the Triton kernels against the formulas and compares them with a copy of the map; the whole
+models need Detectron2 and MMSegmentation and are left out where these are missing.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.saved import machine_name, save
 from benchmarks.timing import alternate, milliseconds, ratio
 from snr_plugins.nn import SNR, passes, textbook
 
@@ -40,7 +43,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*sections, "kernels"], help="by default all")
     parser.add_argument("--shrink", type=int, default=1, help="divide every height and width")
     parser.add_argument("--out", type=Path, default=Path("output/benchmark"))
+    parser.add_argument("--save", action="store_true", help="keep the whole measurement")
     args = parser.parse_args()
+    if args.save and (args.only or args.shrink != 1):
+        sys.exit("error: --save keeps whole measurements: leave out --only and --shrink")
     if args.device == "cuda" and not torch.cuda.is_available():
         sys.exit("error: --device cuda: torch finds no GPU here; leave it out to use the CPU")
     if args.device == "cuda":
@@ -54,6 +60,8 @@ def main() -> None:
             # after every section: a later one that fails loses nothing
             (args.out / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
     print(f"\nwrote {args.out / 'benchmark.json'}")
+    if args.save:
+        print(f"saved {save(results, machine_name(results['machine']))}")
 
 
 def machine(device: str) -> dict[str, object]:

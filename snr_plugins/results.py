@@ -1,7 +1,8 @@
-"""What a score must say of itself, so that nobody compares two that do not compare.
+"""What a score says of itself, and how scores become a table with intervals.
 
-One JSON file beside the framework's own result, and one line under its table: data, fog, boxes,
-image size, checkpoint, versions, seed. Each framework's part fills it in; None means unknown.
+The stamp is one JSON file beside the framework's own result, and one line under its table: data,
+fog, boxes, image size, checkpoint, versions, seed, so that nobody compares two scores that do not
+compare. Each framework's part fills it in; None means unknown. Tables are made from stamps.
 """
 
 from __future__ import annotations
@@ -11,12 +12,37 @@ import importlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from snr_plugins.data.files import write_whole
+from snr_plugins.errors import InputError
 
 BLOCK = 2**20  # bytes
+# Where the stamps of one run lie in its folder
+STAMPS = (
+    "inference/*/*_stamp.json",  # Detectron2, a YAML config
+    "inference/*_stamp.json",  # Detectron2, a LazyConfig
+    "*_stamp.json",  # the same, or the folder of one evaluator
+    "*/stamp_val.json",  # MMEngine, a folder for each start of the run
+    "*/stamp_test.json",
+)
+# Two-sided 95 % of Student's t for 1 to 29 degrees of freedom
+T_95 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045),
+)
+
+
+class Scores(NamedTuple):
+    """The scores of one run: ``metric`` is AP50 or mIoU, in percent; ``domains`` name to score."""
+
+    metric: str
+    domains: dict[str, float]
 
 
 def describe_checkpoint(path: str | os.PathLike[str] | None, iteration: int | None = None) -> dict:
@@ -55,14 +81,20 @@ def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
         stamp: ``datasets``, a list of dicts with ``name``, ``betas``, ``images`` and ``classes``
             and, for boxes, ``boxes``, ``groups`` and ``box_convention``; ``image_size``;
             ``test_time_augmentation``; ``checkpoint``, see `describe_checkpoint`; ``seed``;
-            ``versions``; ``scores``.
+            ``versions``; ``scores``, all of them, in the framework's own form; ``metric`` and
+            ``domains``, the scores to compare, as in `Scores`. The time is added.
 
     Raises:
         InputError: the file cannot be written.
     """
-    text = json.dumps(stamp, indent=1, ensure_ascii=False, default=str)
+    stamp = {**stamp, "time": datetime.now(timezone.utc).isoformat(timespec="microseconds")}
+    text = json.dumps(stamp, indent=1, ensure_ascii=False, default=_as_json)
     write_whole(Path(path), (text + "\n").encode())
     return f"{summary(stamp)} ({path})"
+
+
+def _as_json(value: object) -> object:
+    return value.item() if hasattr(value, "item") else str(value)  # NumPy's and torch's numbers
 
 
 def summary(stamp: dict) -> str:
@@ -98,3 +130,114 @@ def _dataset_line(dataset: dict) -> str:
             f"(convention: {dataset['box_convention']})"
         )
     return f"{line}, {len(dataset['classes'])} classes"
+
+
+def find_stamps(folder: str | os.PathLike[str]) -> list[Path]:
+    """The stamps of the run whose output or work folder this is, of either framework."""
+    return sorted({path for pattern in STAMPS for path in Path(folder).glob(pattern)})
+
+
+def read_stamps(folder: str | os.PathLike[str]) -> Scores | None:
+    """What a run has scored last, from its stamps; None without one.
+
+    The latest stamp says of which weights, with which augmentation: stamps of others, left by an
+    earlier validation or run, are not mixed with it. Of two of one domain the later one counts.
+
+    Args:
+        folder: Detectron2's OUTPUT_DIR or MMEngine's work folder.
+
+    Raises:
+        InputError: a file is no stamp, or one without domains, of an earlier version.
+    """
+    stamps = sorted(map(_read_stamp, find_stamps(folder)), key=lambda stamp: stamp["time"])
+    if not stamps:
+        return None
+    latest = stamps[-1]
+    domains: dict[str, float] = {}
+    for stamp in stamps:
+        if _scored(stamp) == _scored(latest):
+            domains.update(stamp["domains"])
+    return Scores(latest["metric"], domains)
+
+
+def _read_stamp(path: Path) -> dict:
+    try:
+        stamp = json.loads(path.read_bytes())
+    except ValueError:
+        raise InputError(f"{path} is no JSON: remove it, or test again") from None
+    if "domains" not in stamp:
+        raise InputError(f"{path} has no 'domains', as stamps of old have not: test again")
+    return stamp
+
+
+def _scored(stamp: dict) -> tuple:
+    """What was scored and how; scores that differ in it do not stand in one row."""
+    weights = stamp["checkpoint"]
+    # of a file the iteration is known in training alone
+    which = weights["sha256"] or (weights["file"], weights["iteration"])
+    return which, stamp["test_time_augmentation"], stamp["metric"]
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Half of the 95 % interval of the values' mean, by Student's t; None of fewer than two.
+
+    More than 30 values take the factor of 30, which is at most 5 % too wide.
+    """
+    if len(values) < 2:
+        return None
+    factor = T_95[min(len(values) - 1, len(T_95)) - 1]
+    return factor * statistics.stdev(values) / len(values) ** 0.5
+
+
+def interval(values: Sequence[float]) -> str:
+    """Mean and half width of its 95 % interval; the mean alone of one value."""
+    half = half_width(values)
+    return f"{statistics.mean(values):+.1f}" + ("" if half is None else f" ± {half:.1f}")
+
+
+def table(runs: Mapping[str, Mapping[int, Scores]], baseline: str = "plain") -> str:
+    """A Markdown table, a row for each form and a column for each domain.
+
+    A cell is the mean, each seed's score and, where the baseline has run, the gain over it with
+    its 95 % interval; gains are paired by seed.
+
+    Args:
+        runs: form, then seed, to the scores of that run.
+        baseline: the form that gains are over.
+
+    Raises:
+        InputError: the runs differ in metric or domains.
+    """
+    first = next(scores for seeds in runs.values() for scores in seeds.values())
+    for form, seeds in runs.items():
+        for seed, scores in seeds.items():
+            if (scores.metric, set(scores.domains)) != (first.metric, set(first.domains)):
+                raise InputError(
+                    f"{form}, seed {seed} has {_described(scores)}, another run "
+                    f"{_described(first)}: test all forms with the same metric on the same domains"
+                )
+    header = [first.metric, *first.domains]
+    lines = [_row(header), "|---" * len(header) + "|"]
+    for form, seeds in runs.items():
+        shared = [seed for seed in seeds if seed in runs.get(baseline, {})]
+        cells = []
+        for domain in first.domains:
+            values = [scores.domains[domain] for scores in seeds.values()]
+            cell = f"{statistics.mean(values):.1f} ({', '.join(f'{v:.1f}' for v in values)})"
+            if form != baseline and shared:
+                gains = [
+                    seeds[seed].domains[domain] - runs[baseline][seed].domains[domain]
+                    for seed in shared
+                ]
+                cell += f" {interval(gains)}"
+            cells.append(cell)
+        lines.append(_row([form, *cells]))
+    return "\n".join(lines)
+
+
+def _described(scores: Scores) -> str:
+    return f"{scores.metric} of {', '.join(scores.domains)}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

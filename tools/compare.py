@@ -5,18 +5,20 @@
 
 Each form and seed is one run of tools/train.py in a folder of its own, tested after training where
 the config has no validation. What has finished is not run again. The scores of all domains go to
-scores.json, and as mean and gain over plain to the screen: gains are paired by seed, with the 95 %
-interval of Student's t.
+scores.json, read from the stamps of the runs, and as mean and gain over plain to the screen: gains
+are paired by seed, with the 95 % interval of Student's t.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from snr_plugins.errors import InputError
+from snr_plugins.results import Scores, find_stamps, read_stamps, table
 
 TRAIN = Path(__file__).with_name("train.py")
 WITHOUT_LOSS = ["model.snr_loss_weight=0.0", "model.snr_probe_weight=0.0"]
@@ -30,25 +32,10 @@ FORMS = {
     "static": ("_snr", ["model.backbone.snr.gate=static"]),
     "uncalibrated": ("_snr", ["custom_hooks=[]"]),  # gamma 1, beta 0: the paper's start
 }
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def read_scores(folder: Path) -> dict[str, float] | None:
-    """Domain to mIoU of the last validation or test that MMEngine has logged; None without one."""
-    scores = {}
-    logs = [
-        *folder.glob("*/vis_data/scalars.json"),
-        *folder.glob("*/[0-9]*.json"),
-    ]  # training, test
-    for path in sorted(logs):  # by the time in the folder's name
-        for line in path.read_text().splitlines():
-            values = json.loads(line).items()
-            scores.update({k.removesuffix("/mIoU"): v for k, v in values if k.endswith("/mIoU")})
-    return scores or None
-
-
-def run(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, float]:
-    """Domain to mIoU of one form and seed; taken from ``folder`` if that has run before."""
+def run(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) -> Scores:
+    """The scores of one form and seed; taken from ``folder`` if that has run before."""
     suffix, options = FORMS[form]
     path = config.with_name(f"{config.stem}{suffix}.py")
     arguments = ["--cfg-options", f"randomness.seed={seed}", *overrides, *options]
@@ -56,17 +43,21 @@ def run(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) 
     if record.is_file():
         finished = json.loads(record.read_text())
         if finished["arguments"] != arguments:
-            sys.exit(f"error: {folder} was run with other options; give another --out")
-        return finished["scores"]
+            raise InputError(f"{folder} was run with other options; give another --out")
+        return Scores(finished["metric"], finished["domains"])
     print(f"{form}, seed {seed} ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    for stamp in find_stamps(folder):  # of a killed run, whose scores are not this one's
+        stamp.unlink()
     command = [sys.executable, TRAIN, path, "--work-dir", folder]
     log = folder / "log.txt"
     call([*command, *arguments], log)
-    if (scores := read_scores(folder)) is None:
+    if (scores := read_stamps(folder)) is None:  # the config has no validation
         call([*command, "--eval-only", *arguments], log)
-        scores = read_scores(folder)
-    record.write_text(json.dumps({"arguments": arguments, "scores": scores}, indent=1))
+        scores = read_stamps(folder)
+    if scores is None:
+        raise InputError(f"{config} writes no stamp: add StampHook to its default_hooks")
+    record.write_text(json.dumps({"arguments": arguments, **scores._asdict()}, indent=1))
     return scores
 
 
@@ -75,34 +66,7 @@ def call(command: list[str | Path], log: Path) -> None:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         last = log.read_text().strip().splitlines()[-1]
-        sys.exit(f"error: {last} (see {log})")
-
-
-def interval(values: list[float]) -> str:
-    """Mean and half width of its 95 % interval; the mean alone of one value."""
-    mean = statistics.mean(values)
-    if not 2 <= len(values) <= 10:
-        return f"{mean:+.1f}"
-    half = T_95[len(values) - 1] * statistics.stdev(values) / len(values) ** 0.5
-    return f"{mean:+.1f} ± {half:.1f}"
-
-
-def table(scores: dict[str, dict[int, dict[str, float]]]) -> str:
-    """Markdown; ``scores`` is form, seed, domain to mIoU."""
-    domains = list(next(iter(next(iter(scores.values())).values())))
-    lines = ["| mIoU | " + " | ".join(domains) + " |", "|---" * (len(domains) + 1) + "|"]
-    for form, runs in scores.items():
-        cells = []
-        for domain in domains:
-            values = [run[domain] for run in runs.values()]
-            cell = f"{statistics.mean(values):.1f} ({', '.join(f'{v:.1f}' for v in values)})"
-            shared = [seed for seed in runs if seed in scores.get("plain", {})]
-            if form != "plain" and shared:
-                gains = [runs[seed][domain] - scores["plain"][seed][domain] for seed in shared]
-                cell += f" {interval(gains)}"
-            cells.append(cell)
-        lines.append(f"| {form} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        raise InputError(f"{last.removeprefix('error: ')} (see {log})")
 
 
 def main() -> None:
@@ -120,13 +84,25 @@ def main() -> None:
     for path in (args.config, args.config.with_name(f"{args.config.stem}_snr.py")):
         if not path.is_file():
             parser.error(f"config file not found: {path}")
-    scores: dict[str, dict[int, dict[str, float]]] = {form: {} for form in args.forms}
+    try:
+        print(table(compare(args)))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def compare(args: argparse.Namespace) -> dict[str, dict[int, Scores]]:
+    """Form, then seed, to the scores of that run; what is known so far goes to scores.json."""
+    out = args.out / args.config.stem
+    runs: dict[str, dict[int, Scores]] = {form: {} for form in args.forms}
     for seed in args.seeds:
         for form in args.forms:
-            folder = args.out / args.config.stem / f"{form}_{seed}"
-            scores[form][seed] = run(args.config, form, seed, folder, args.cfg_options)
-            (args.out / args.config.stem / "scores.json").write_text(json.dumps(scores, indent=1))
-    print(table(scores))
+            folder = out / f"{form}_{seed}"
+            runs[form][seed] = run(args.config, form, seed, folder, args.cfg_options)
+            scores = {
+                form: {s: r.domains for s, r in seeds.items()} for form, seeds in runs.items()
+            }
+            (out / "scores.json").write_text(json.dumps(scores, indent=1))
+    return runs
 
 
 if __name__ == "__main__":

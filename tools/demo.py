@@ -1,8 +1,8 @@
 """The main job on two CPU cores: plain and SNR Faster R-CNN, trained in clear weather.
 
-Renders the synthetic city, runs ``tools/train.py`` on two configs that start from the same plain
-detector, prints AP50 in clear weather, fog, night and rain, and writes demo/panel.png and
-demo/results.json.
+Renders the synthetic city into $DETECTRON2_DATASETS (or datasets), trains two configs that start
+from the same plain detector, prints AP50 in clear weather, fog, night and rain, and writes
+demo/panel.png and demo/results.json.
 
     python tools/demo.py [--out DIR] [--train N] [--val N] [--seed S] [KEY VALUE ...]
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -23,11 +24,12 @@ from panel import draw_panel
 from tqdm import tqdm
 
 from snr_plugins.city import write_city
+from snr_plugins.configs import config_path
 from snr_plugins.detection.config import load_config
 from snr_plugins.errors import InputError
+from snr_plugins.results import find_stamps, read_stamps
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
+CONFIG = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
 CONFIGS = {"plain": f"{CONFIG}.yaml", "SNR": f"{CONFIG}_snr.yaml"}
 WEATHER = {
     "clear": "synthetic_city_clear_val",
@@ -44,16 +46,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "demo", help="folder of the results")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the results")
     parser.add_argument("--train", type=int, default=320, help="clear streets to train on")
     parser.add_argument("--val", type=int, default=80, help="streets to test on, in all weathers")
     parser.add_argument("--seed", type=int, default=1, help="of the training")
     parser.add_argument("overrides", nargs=argparse.REMAINDER, help="KEY VALUE of the configs")
     args = parser.parse_args()
     args.out = args.out.resolve()
-    datasets = Path(os.environ.get("DETECTRON2_DATASETS", ROOT / "datasets")).resolve()
+    datasets = Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).resolve()
     os.environ["DETECTRON2_DATASETS"] = str(datasets)
-    os.chdir(ROOT)  # the configs name their start relative to it
     # The tables and bars of this tool are what a person should see; the logs keep the rest.
     logging.getLogger("detectron2").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace, city: Path) -> None:
         name: [*args.overrides, "SEED", str(args.seed), "OUTPUT_DIR", str(args.out / name)]
         for name in CONFIGS
     }
-    steps = sum(load_config(CONFIGS[n], options[n]).SOLVER.MAX_ITER for n in CONFIGS)
+    files = {name: config_path(config) for name, config in CONFIGS.items()}
+    steps = sum(load_config(files[n], options[n]).SOLVER.MAX_ITER for n in CONFIGS)
     steps += len(CONFIGS) * len(WEATHER) * TEST_STEPS
 
     print(f"1/4  Rendering the synthetic city into {city}", flush=True)
@@ -92,7 +94,7 @@ def run(args: argparse.Namespace, city: Path) -> None:
     weights = {
         name: ["MODEL.WEIGHTS", str(args.out / name / "model_final.pth")] for name in CONFIGS
     }
-    configs = {name: load_config(CONFIGS[name], options[name] + weights[name]) for name in CONFIGS}
+    configs = {name: load_config(files[name], options[name] + weights[name]) for name in CONFIGS}
     draw_panel(configs, WEATHER["fog, beta 0.01"], args.out / "panel.png")
 
 
@@ -103,7 +105,9 @@ def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)  # the framework appends to it
-        command = ["tools/train.py", config, *options[name]]
+        for stamp in find_stamps(folder):  # of an earlier demo
+            stamp.unlink()
+        command = ["-m", "snr_plugins.train", config, *options[name]]
         print("     python " + " ".join(command), flush=True)
         with open(folder / "train.log", "w") as log:
             processes[name] = subprocess.Popen(
@@ -131,27 +135,26 @@ def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
         raise InputError(f"training of {failed[0]} stopped ({last}); see {log}")
 
 
-def read_metrics(folder: Path) -> list[dict]:
-    """Whole lines of the framework's metrics file so far."""
-    path = folder / "metrics.json"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
-
-
 def done_steps(folder: Path) -> int:
     """Iterations by the framework's metrics file, and tests by its log."""
-    iterations = max((metrics["iteration"] for metrics in read_metrics(folder)), default=0)
+    path = folder / "metrics.json"
+    lines = path.read_text().splitlines() if path.exists() else []
+    # a line that is being written has no end yet
+    iterations = max((json.loads(x)["iteration"] for x in lines if x.endswith("}")), default=0)
     tests = (folder / "train.log").read_text().count("in csv format")
     return iterations + TEST_STEPS * min(tests, len(WEATHER))
 
 
 def read_ap50(folder: Path) -> dict[str, float]:
     """AP50 in every weather. No detection at all is the framework's NaN, and 0 here."""
-    metrics: dict[str, float] = {}
-    for line in read_metrics(folder):
-        metrics.update(line)
-    found = {weather: metrics[f"{name}/bbox/AP50"] for weather, name in WEATHER.items()}
-    return {weather: 0.0 if ap50 != ap50 else ap50 for weather, ap50 in found.items()}
+    scores = read_stamps(folder)
+    missing = [name for name in WEATHER.values() if scores is None or name not in scores.domains]
+    if missing:
+        raise InputError(
+            f"{folder} has no stamp of {missing[0]}: keep DATASETS.TEST as the demo's config has it"
+        )
+    found = {weather: scores.domains[name] for weather, name in WEATHER.items()}
+    return {weather: 0.0 if math.isnan(ap50) else ap50 for weather, ap50 in found.items()}
 
 
 def print_table(results: dict[str, dict[str, float]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 import yaml
@@ -10,6 +11,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.modeling.backbone import BACKBONE_REGISTRY
 
+from snr_plugins.configs import shipped_root
 from snr_plugins.detection.catalogue import check_class_count
 from snr_plugins.errors import InputError
 from snr_plugins.nn import LAYERS, layer_options
@@ -61,6 +63,8 @@ def add_snr_config(cfg: CfgNode) -> None:
 def load_config(config_file: str, overrides: list[str]) -> CfgNode:
     """The frozen config of ``config_file`` with ``KEY VALUE`` overrides, checked.
 
+    Weights that the file names are found from any working folder, see `_find_weights`.
+
     Raises:
         InputError: the file is missing or not YAML, a key is unknown or has the wrong type, a
             component is not registered, the device is absent, or the class count is wrong.
@@ -83,6 +87,7 @@ def load_config(config_file: str, overrides: list[str]) -> CfgNode:
         raise InputError(f"{config_file} must hold a mapping of config keys") from None
     except (KeyError, ValueError, AssertionError, OSError) as error:
         raise InputError(f"{config_file}: {_reason(error, cfg)}") from None
+    cfg.MODEL.WEIGHTS = _find_weights(cfg.MODEL.WEIGHTS, config_file)
     try:
         cfg.merge_from_list(overrides)
     except (KeyError, ValueError, AssertionError) as error:
@@ -90,6 +95,21 @@ def load_config(config_file: str, overrides: list[str]) -> CfgNode:
     _check(cfg)
     cfg.freeze()
     return cfg
+
+
+def _find_weights(weights: str, config_file: str) -> str:
+    """A config's weights, from any working folder.
+
+    A path that does not exist from here is sought from the config's folder, and from the folder
+    that holds the package's configs, which name theirs relative to it.
+    """
+    file, mark, suffix = weights.partition("?")  # Detectron2's ?matching_heuristics=True
+    if not file or "://" in file or os.path.isfile(file):
+        return weights
+    for folder in (Path(config_file).resolve().parent, shipped_root()):
+        if (folder / file).is_file():
+            return f"{folder / file}{mark}{suffix}"
+    return weights
 
 
 def _reason(error: Exception, cfg: CfgNode) -> str:

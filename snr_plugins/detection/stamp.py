@@ -13,6 +13,7 @@ from snr_plugins.detection.catalogue import describe_dataset
 from snr_plugins.results import describe_checkpoint, versions
 
 FRAMEWORKS = ("torch", "detectron2", "pycocotools")
+METRIC = "AP50"  # of boxes: the metric of the foggy benchmarks
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
         "seed": run.seed if run and run.seed is not None and run.seed >= 0 else None,
         "versions": versions(FRAMEWORKS),
         "scores": scores,
+        "metric": METRIC,
+        "domains": {dataset_name: scores["bbox"][METRIC]} if "bbox" in scores else {},
     }
 
 

@@ -15,6 +15,7 @@ from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.results import describe_checkpoint, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
+METRIC = "mIoU"
 
 
 @HOOKS.register_module()
@@ -44,8 +45,24 @@ class StampHook(Hook):
             "seed": runner.seed,
             "versions": versions(FRAMEWORKS),
             "scores": dict(metrics or {}),
+            "metric": METRIC,
+            "domains": _domains(metrics or {}, parts),
         }
         runner.logger.info(write_stamp(os.path.join(runner.log_dir, f"stamp_{phase}.json"), stamp))
+
+
+def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float]:
+    """Domain to score: a metric's prefix is its domain; one without scores all parts together."""
+    domains = {}
+    for name, score in metrics.items():
+        prefix, _, last = name.rpartition("/")
+        if last == METRIC:
+            domains[prefix or ", ".join(map(_name, parts))] = score
+    return domains
+
+
+def _name(dataset: Dataset) -> str:
+    return getattr(dataset, "domain", type(dataset).__name__)
 
 
 def _describe(dataset: Dataset) -> dict:
@@ -54,7 +71,7 @@ def _describe(dataset: Dataset) -> dict:
     conditions = [condition.name for condition in layout.conditions] if layout else []
     betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     return {
-        "name": getattr(dataset, "domain", type(dataset).__name__),
+        "name": _name(dataset),
         "folder": getattr(dataset, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
         "betas": [beta for beta in betas if beta is not None],

@@ -38,3 +38,10 @@ def test_no_gpu_is_one_sentence(tmp_path):
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("error: --device cuda: torch finds no GPU here")
     assert not (tmp_path / "out").exists()
+
+
+def test_saves_whole_measurements_only(tmp_path):
+    run = benchmark("--save", "--only", "module", "--out", tmp_path / "out")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "error: --save keeps whole measurements: leave out --only and --shrink\n"
+    assert not (tmp_path / "out").exists()

@@ -30,6 +30,7 @@ from snr_plugins.detection.datasets import (
 )
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.stamp import Run, stamp_of
+from snr_plugins.results import read_stamps
 from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree
 
 NAME = "test_evaluated"
@@ -214,6 +215,8 @@ def test_no_detections_is_the_frameworks_nan(tmp_path):
     register(write_cityscapes_tree(tmp_path / "city"))
     nothing = scores(coco_evaluator(NAME, str(tmp_path / "out")), lambda _: instances([], [], []))
     assert np.isnan(nothing["AP50"])
+    metric, domains = read_stamps(tmp_path / "out")
+    assert metric == "AP50" and np.isnan(domains[NAME])
 
 
 def test_the_stamp_counts_what_was_scored(tmp_path):
@@ -226,6 +229,7 @@ def test_the_stamp_counts_what_was_scored(tmp_path):
     assert dataset["classes"] == list(THING_CLASSES)
     assert dataset["folder"] == str(tmp_path / "city")
     assert stamp["scores"]["bbox"]["AP50-car"] == result["AP50-car"]
+    assert read_stamps(tmp_path / "out") == ("AP50", {NAME: result["AP50"]})
     # Nobody said which weights these are, and none are made up.
     assert stamp["checkpoint"] == {"file": None, "sha256": None, "iteration": None}
     assert stamp["seed"] is stamp["image_size"] is stamp["test_time_augmentation"] is None

@@ -9,16 +9,17 @@ import detectron2
 import pytest
 import torch
 
+from snr_plugins.results import read_stamps
 from tests.end_to_end.conftest import ROOT
 
 CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml"
 LAUNCHERS = Path(detectron2.__file__).parents[1] / "tools"  # where the default stack puts them
 TRAIN = ROOT / "tools" / "train.py"
-TESTS = '("synthetic_city_clear_val", "synthetic_city_foggy_beta_0.02_val")'
+TESTS = ("synthetic_city_clear_val", "synthetic_city_foggy_beta_0.02_val")
 TWO_ITERATIONS = (
     "SOLVER.MAX_ITER", 2, "MODEL.WEIGHTS", "", "SOLVER.IMS_PER_BATCH", 2,
     "INPUT.MIN_SIZE_TRAIN", "(48,)", "INPUT.MIN_SIZE_TEST", 48,
-    "DATALOADER.NUM_WORKERS", 0, "DATASETS.TEST", TESTS,
+    "DATALOADER.NUM_WORKERS", 0, "DATASETS.TEST", str(TESTS),
 )  # fmt: skip
 
 
@@ -35,6 +36,14 @@ def metrics_of(folder):
     for line in (folder / "metrics.json").read_text().splitlines():
         metrics.update(json.loads(line))
     return metrics
+
+
+def assert_stamps_say(folder, metrics, tests):
+    """What is read from the stamps is what the framework recorded; NaN without a detection."""
+    metric, domains = read_stamps(folder)
+    recorded = [metrics.get(f"{name}/bbox/AP50", metrics.get("bbox/AP50")) for name in tests]
+    assert metric == "AP50" and list(domains) == list(tests)
+    assert list(domains.values()) == pytest.approx(recorded, nan_ok=True)
 
 
 def stamp_of(folder):
@@ -56,6 +65,7 @@ def test_train_tool_trains_evaluates_and_resumes(command, tmp_path):
     assert "synthetic_city_foggy_beta_0.02_val/bbox/AP50" in metrics
     saved = torch.load(tmp_path / "model_final.pth")["model"]
     assert "backbone.bottom_up.res2.snr.norm.weight" in saved
+    assert_stamps_say(tmp_path, metrics, TESTS)
     stamp = stamp_of(tmp_path / "inference" / "synthetic_city_foggy_beta_0.02_val")
     assert stamp["checkpoint"]["file"] == str(tmp_path / "model_final.pth")
     assert stamp["checkpoint"]["iteration"] == 2
@@ -101,6 +111,7 @@ def test_stock_lazyconfig_train_net(command, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert metrics_of(tmp_path)["loss_snr_restitution"] > 0
+    assert_stamps_say(tmp_path, metrics_of(tmp_path), TESTS[1:])
     (path,) = tmp_path.glob("*_stamp.json")
     assert json.loads(path.read_text())["checkpoint"]["iteration"] == 2
 

@@ -9,6 +9,7 @@ import mmseg
 import pytest
 import torch
 
+from snr_plugins.results import read_stamps
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
@@ -44,6 +45,8 @@ def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
     weight = saved["backbone.layer1.snr.norm.weight"]
     assert (weight - 1).abs().mean() > 0.1  # calibrated: a mean deviation, no longer 1
 
+    scores = {name: values[f"{name}/mIoU"] for name in ("day", "dusk")}
+    assert read_stamps(tmp_path) == ("mIoU", scores)
     stamp = json.loads(next(tmp_path.glob("*/stamp_val.json")).read_text())
     assert stamp["checkpoint"]["file"] == str(tmp_path / "iter_2.pth")
     assert stamp["seed"] == 1

@@ -22,7 +22,7 @@ from mmengine.structures import BaseDataElement
 from mmseg.registry import DATASETS, METRICS, MODELS
 
 import snr_plugins.segmentation  # noqa: F401  registers
-from snr_plugins.results import describe_checkpoint, summary
+from snr_plugins.results import describe_checkpoint, read_stamps, summary
 from tests.trees import PAINTED, write_cityscapes_tree
 
 DEFINED = {stem: [box for box in boxes if box[0] != 200] for stem, boxes in PAINTED.items()}
@@ -48,11 +48,17 @@ class TwiceNothing(BaseTTAModel):
 
 
 class Half(BaseMetric):
+    """0.5, under the name that it is given."""
+
+    def __init__(self, name="half", **options):
+        super().__init__(**options)
+        self.name = name
+
     def process(self, data_batch, data_samples):
         self.results.append(0.5)
 
     def compute_metrics(self, results):
-        return {"half": float(np.mean(results))}
+        return {self.name: np.float32(np.mean(results))}
 
 
 class Bare(torch.utils.data.Dataset):
@@ -76,6 +82,9 @@ def registered(monkeypatch):
         monkeypatch.setattr(registry, "_module_dict", names)
 
 
+HALF = {"type": "Half"}
+
+
 def run(tmp_path: Path, dataset: dict, model: dict | None = None, **options) -> dict:
     """Test once; the stamp."""
     loader = {
@@ -89,7 +98,7 @@ def run(tmp_path: Path, dataset: dict, model: dict | None = None, **options) -> 
             model=model or {"type": "Nothing"},
             work_dir=str(tmp_path / "work"),
             test_dataloader=loader,
-            test_evaluator={"type": "Half"},
+            test_evaluator=options.pop("test_evaluator", HALF),
             test_cfg={"type": "TestLoop"},
             default_hooks={"stamp": {"type": "StampHook"}},
             default_scope="mmseg",
@@ -130,6 +139,7 @@ def test_fog_size_and_counts_of_each_part(tmp_path):
     assert stamp["image_size"] == "0.5 x 0.5 times the image, 64x32"
     assert stamp["seed"] == 7
     assert stamp["scores"] == {"half": 0.5}
+    assert stamp["domains"] == {}
     assert stamp["test_time_augmentation"] == "none"
     assert stamp["checkpoint"]["file"] is None
 
@@ -145,6 +155,23 @@ def test_somebody_elses_dataset_with_augmentation_and_a_checkpoint(tmp_path):
     assert stamp["test_time_augmentation"] == "TwiceNothing"
     assert stamp["checkpoint"]["file"] == str(weights)
     assert stamp["checkpoint"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "domains"),
+    [
+        ([None], {"clear, foggy_beta_0.02": 0.5}),  # of all parts together
+        (["clear", "foggy/dense"], {"clear": 0.5, "foggy/dense": 0.5}),
+    ],
+)
+def test_miou_is_the_score_of_each_domain(tmp_path, prefixes, domains):
+    conditions = ("clear", "foggy_beta_0.02")
+    root = write_cityscapes_tree(tmp_path / "city", "val", conditions, DEFINED)
+    parts = [city(root, condition, scale=(64, 32)) for condition in conditions]
+    metrics = [{**HALF, "name": "mIoU", "prefix": prefix} for prefix in prefixes]
+    metrics.append({**HALF, "name": "mAcc", "prefix": "clear"})
+    run(tmp_path, {"type": "ConcatDataset", "datasets": parts}, test_evaluator=metrics)
+    assert read_stamps(tmp_path / "work") == ("mIoU", domains)
 
 
 def test_weights_without_a_file_are_said_to_be():

@@ -1,0 +1,46 @@
+"""Train or evaluate one config with the framework that it is written for.
+
+    python -m snr_plugins.train X.yaml [--num-gpus N] [--num-machines M]
+        [--dist-url U] [--resume] [--eval-only] [KEY VALUE ...]
+    python -m snr_plugins.train X.py [--work-dir D] [--amp] [--resume]
+        [--launcher L] [--eval-only] [--cfg-options KEY=VALUE ...]
+
+X is a file, or the name of a config that comes with the package, such as
+`detection/faster_rcnn_R_50_C4_cityscapes_to_foggy_snr.yaml`. The flags are the framework's own:
+`python -m snr_plugins.train X --help` lists them. In the repository, tools/train.py is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from snr_plugins.configs import config_path
+from snr_plugins.errors import InputError
+
+
+def main(argv: list[str]) -> None:
+    """``CONFIG [the framework's flags]``; exits with 1 after bad input."""
+    config = next(
+        (argument for argument in argv if argument.endswith((".yaml", ".yml", ".py"))), None
+    )
+    if config is None:
+        print(__doc__)
+        sys.exit(0 if {"-h", "--help"} & set(argv) else 2)
+    try:
+        known = os.path.isfile(config) or "=" in config  # as in --config-file=X.yaml
+        path = config if known else config_path(config)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    argv = [path if argument == config else argument for argument in argv]
+    # Only the framework that is needed: nobody has to install the other one.
+    if path.endswith(".py"):
+        from snr_plugins.openmmlab.launch import main as launch
+    else:
+        from snr_plugins.detection.launch import main as launch
+    launch(argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
