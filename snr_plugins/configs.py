@@ -1,4 +1,4 @@
-"""Finds the configs that come with the package, from any working folder.
+"""Finds the configs that come with the package, from any working folder::
 
     from snr_plugins.configs import config_path
     cfg.merge_from_file(config_path("detection/faster_rcnn_R_50_C4_cityscapes_to_foggy_snr.yaml"))
@@ -33,6 +33,14 @@ def config_path(name: str) -> str:
 
     Raises:
         InputError: there is no such config.
+
+    Example:
+        >>> config_path("segmentation/fcn_r50_gta5_snr.py")
+        '...configs/segmentation/fcn_r50_gta5_snr.py'
+        >>> config_path("segmentation/fcn_r50_gta5_rsn.py")
+        Traceback (most recent call last):
+        ...
+        snr_plugins.errors.InputError: ...did you mean segmentation/fcn_r50_gta5_snr.py or ...
     """
     folder = shipped_root() / "configs"
     path = folder / name

@@ -190,7 +190,14 @@ def half_width(values: Sequence[float]) -> float | None:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Mean and half width of its 95 % interval; the mean alone of one value."""
+    """Mean and half width of its 95 % interval; the mean alone of one value.
+
+    Example:
+        >>> interval([4.1, 1.6, 5.7])  # gains of three seeds
+        '+3.8 ± 5.1'
+        >>> interval([11.8])
+        '+11.8'
+    """
     half = half_width(values)
     return f"{statistics.mean(values):+.1f}" + ("" if half is None else f" ± {half:.1f}")
 

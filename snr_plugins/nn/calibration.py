@@ -43,6 +43,18 @@ def calibrate(
 
     Raises:
         InputError: the model has no such layer, or no batch reached one of them.
+
+    Example:
+        >>> from snr_plugins.nn import insert_snr
+        >>> stage = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU())
+        >>> net = insert_snr(nn.Sequential(stage), after=["0"])
+        >>> images = [torch.rand(2, 3, 8, 8) for _ in range(4)]  # of the source domain
+        >>> calibrate(net, images, net)
+        8
+        >>> bool((net[0].snr.norm.bias >= 0).all())  # a mean of what comes after a ReLU
+        True
+        >>> untrained(net)
+        []
     """
     modules = {name: m for name, m in _norms(model).items() if only is None or name in only}
     if not modules:

@@ -58,6 +58,16 @@ def insert_layer(
     Raises:
         InputError: a stage is unknown, named twice, already has such a layer, or does not put out a
             single feature map; an option does not fit. Nothing has been changed then.
+
+    Example:
+        >>> from torch import nn
+        >>> stage = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4, padding=1), nn.ReLU())
+        >>> net = insert_layer(nn.Sequential(stage), after=["0"], layer="instance_norm", eps=1e-3)
+        >>> net[0].style
+        InstanceNorm(
+          channels=8, eps=0.001
+          (norm): InstanceNorm2d(8, eps=0.001, momentum=0.1, affine=True, track_running_stats=False)
+        )
     """
     if isinstance(after, str):
         raise InputError(f"insert_layer: after='{after}' must be a list of stage names")
@@ -95,7 +105,22 @@ def insert_layer(
 
 
 def insert_snr(backbone: nn.Module, after: Sequence[str], **options: object) -> nn.Module:
-    """:func:`insert_layer` of an SNR after each named stage."""
+    """:func:`insert_layer` of an SNR after each named stage.
+
+    Example:
+        >>> from torch import nn
+        >>> from snr_plugins.nn import find_snr
+        >>> stage = nn.Sequential(nn.Conv2d(3, 32, 3, stride=4, padding=1), nn.ReLU())
+        >>> net = insert_snr(nn.Sequential(stage), after=["0"], gate="static")
+        >>> {name: (snr.channels, snr.stride) for name, snr in find_snr(net).items()}
+        {'0.snr': (32, 4.0)}
+        >>> [name for name in net.state_dict() if "snr" not in name]  # what they were before
+        ['0.0.weight', '0.0.bias']
+        >>> insert_snr(net, after=["1"])
+        Traceback (most recent call last):
+        ...
+        snr_plugins.errors.InputError: insert_layer: there is no stage '1'; choose from: 0
+    """
     return insert_layer(backbone, after, "snr", **options)
 
 

@@ -52,6 +52,16 @@ def create_layer(kind: str, channels: int, **options: object) -> StyleLayer:
 
     Raises:
         InputError: there is no such layer or option, or an option does not fit ``channels``.
+
+    Example:
+        >>> import torch
+        >>> layer = create_layer("instance_norm", 2)  # gamma 1, beta 0
+        >>> layer(torch.tensor([[[[1.0, 3.0]], [[10.0, 30.0]]]])).round(decimals=2)
+        tensor([[[[-1.,  1.]],
+        <BLANKLINE>
+                 [[-1.,  1.]]]], grad_fn=<RoundBackward1>)
+        >>> layer_options("snr")
+        {'reduction': 16, 'gate_bias': 0.0, 'eps': 1e-05, 'gate': 'residual'}
     """
     layer = _layer_class(kind)
     check_options("create_layer", kind, {k: v for k, v in options.items() if k != "inplace"})

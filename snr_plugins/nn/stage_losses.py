@@ -19,7 +19,7 @@ Form = Callable[[str, RestitutionLoss, Step], RestitutionTerms]
 
 
 class StageLosses(nn.ModuleDict):
-    """One :class:`RestitutionLoss` for each SNR of a network.
+    """One :class:`RestitutionLoss` for each SNR of a network::
 
         with losses.observing(form) as terms:
             out = network(images)
@@ -33,6 +33,24 @@ class StageLosses(nn.ModuleDict):
         num_classes: K of the probes.
         loss_weight: of the restitution loss, summed over the SNRs.
         probe_weight: of the probes' cross-entropy, summed over the SNRs.
+
+    Example:
+        >>> import torch
+        >>> from snr_plugins.nn import find_snr, insert_snr
+        >>> stage = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU())
+        >>> net = insert_snr(nn.Sequential(stage), after=["0"])
+        >>> losses = StageLosses(find_snr(net), num_classes=5)
+        >>> labels = torch.tensor([2, 4])
+        >>> def form(name, loss, step):  # a class for each image; also: boxes, pixels
+        ...     return loss.pooled(step, labels)
+        >>> with losses.observing(form) as terms:
+        ...     out = net(torch.rand(2, 3, 8, 8))
+        >>> added = losses.weighted(terms)
+        >>> sorted(added)
+        ['loss_snr_probe', 'loss_snr_restitution']
+        >>> sum(added.values()).backward()
+        >>> list(losses.diagnostics(terms))
+        ['0/entropy_enhanced', '0/entropy_normalised', '0/entropy_contaminated']
     """
 
     def __init__(
