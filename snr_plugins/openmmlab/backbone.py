@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -16,7 +17,7 @@ from snr_plugins.nn.coverage import CoverageReport
 
 @MODELS.register_module(name="SNRBackbone")
 def build_snr_backbone(
-    backbone: dict, after: Sequence[str], layer: str = "snr", **options: object
+    backbone: dict, after: Sequence[str], layer: str = "snr", **options: Any
 ) -> nn.Module:
     """The backbone that ``backbone`` describes, with a style layer after each stage of ``after``.
 
@@ -40,7 +41,7 @@ def build_snr_backbone(
 
 
 def put_in(
-    backbone: nn.Module, after: Sequence[str], layer: str, options: dict[str, object], owner: str
+    backbone: nn.Module, after: Sequence[str], layer: str, options: dict[str, Any], owner: str
 ) -> nn.Module:
     """Insert, and report from now on what a checkpoint covers.
 
