@@ -42,7 +42,8 @@ class SNRStages(Backbone):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        put_in(self, snr_stages, "snr", snr or {}, f"{type(self).__name__} snr_stages")
+        owner = f"{type(self).__name__} snr_stages"
+        put_in(self, snr_stages, "snr", snr or {}, owner, kwargs.get("in_channels", 3))
 
     def _freeze_stages(self) -> None:
         modules = find_snr(self).values()
