@@ -38,6 +38,7 @@ bench-gpu: $(VENV)/.all
 lint: $(VENV)/.all
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 format: $(VENV)/.all
 	$(VENV)/bin/ruff check --fix .

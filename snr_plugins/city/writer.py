@@ -189,7 +189,8 @@ def _write_views(views: list[View], workers: int) -> Iterator[None]:
         return
     if workers == 1:
         for view in views:
-            yield write_view(view)
+            write_view(view)
+            yield
         return
     # A missing driver must be told once, here, and not by each worker. New interpreters, because
     # an OpenGL context does not survive a fork.

@@ -139,7 +139,7 @@ def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) ->
 
 def _read_label(
     path: Path, box_convention: str, classes: Sequence[str]
-) -> tuple[tuple[int, int], list[dict]]:
+) -> tuple[tuple[int, ...], list[dict]]:
     instance_ids = read_ids(path)
     annotations = []
     for annotation in boxes_of_instances(instance_ids, box_convention):
@@ -153,7 +153,7 @@ def _record(
     frame: Frame,
     image_id: str,
     size: tuple[int, int],
-    label_size: tuple[int, int],
+    label_size: tuple[int, ...],
     annotations: list[dict],
 ) -> dict:
     check_same_size(frame.image, size, frame.label, label_size)

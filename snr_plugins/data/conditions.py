@@ -40,4 +40,4 @@ CONDITIONS = {
     )
 }
 FOGGY = tuple(name for name, condition in CONDITIONS.items() if condition.beta is not None)
-BETAS = tuple(CONDITIONS[name].beta for name in FOGGY)
+BETAS = tuple(c.beta for c in CONDITIONS.values() if c.beta is not None)

@@ -117,7 +117,7 @@ def _missing(
     out: Path, split: str, source: Source, fogs: Sequence[Condition]
 ) -> list[tuple[float, Path]]:
     paths = [(fog.beta, fog.path(out, split, source.city, source.frame.stem)) for fog in fogs]
-    return [(beta, path) for beta, path in paths if not is_whole(path)]
+    return [(beta, path) for beta, path in paths if beta is not None and not is_whole(path)]
 
 
 def _in_processes(

@@ -67,7 +67,7 @@ def list_frames(
 
 
 def check_same_size(
-    image: Path, image_size: tuple[int, int], label: Path, label_size: tuple[int, int]
+    image: Path, image_size: tuple[int, ...], label: Path, label_size: tuple[int, ...]
 ) -> None:
     """Make sure that an image and what belongs to it have one (height, width).
 

@@ -50,13 +50,13 @@ def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[floa
     """
     try:
         tree = ElementTree.parse(path)
-        size = int(tree.findtext("size/height")), int(tree.findtext("size/width"))
+        size = int(tree.findtext("size/height", "")), int(tree.findtext("size/width", ""))
         objects = []
         for entry in tree.iterfind("object"):
-            box = [float(entry.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin")]
+            box = [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin")]
             box = [value - 1 for value in box]
-            box += [float(entry.findtext(f"bndbox/{key}")) for key in ("xmax", "ymax")]
-            objects.append((entry.findtext("name"), box))
+            box += [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")]
+            objects.append((entry.findtext("name", ""), box))
     except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is no annotation of PASCAL VOC ({error}): copy or download it again."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
@@ -58,7 +59,7 @@ def _build(cfg: CfgNode, input_shape: ShapeSpec, builder: str) -> Backbone:
 
 
 def put_in(
-    backbone: nn.Module, after: Sequence[str], layer: str = "snr", **options: object
+    backbone: nn.Module, after: Sequence[str], layer: str = "snr", **options: Any
 ) -> nn.Module:
     """Put a style layer into a backbone of Detectron2's kind, in place, and return it.
 
@@ -90,7 +91,7 @@ def put_in(
     return backbone
 
 
-def _put_in_neck(fpn: nn.Module, layer: str, **options: object) -> None:
+def _put_in_neck(fpn: nn.Module, layer: str, **options: Any) -> None:
     levels = {name.removeprefix("p"): name for name in fpn.output_shape()}  # "3": "p3"
     convolutions = [name for name, _ in fpn.named_children() if name.startswith("fpn_output")]
     if not convolutions:

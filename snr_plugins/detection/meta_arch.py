@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -16,6 +17,7 @@ from torch import Tensor
 from snr_plugins.detection.backbone import LOGGER, report_coverage
 from snr_plugins.errors import InputError
 from snr_plugins.nn import (
+    SNR,
     RestitutionLoss,
     RestitutionTerms,
     StageLosses,
@@ -34,7 +36,13 @@ BOX_SAMPLES = 14
 LOG_PERIOD = 20
 
 
-class Restitution:
+if TYPE_CHECKING:
+    from detectron2.modeling import GeneralizedRCNN as Detector  # what the mixin may ask for
+else:
+    Detector = object
+
+
+class Restitution(Detector):
     """Mixin over a meta-architecture: the calibrated start, and two more losses in training.
 
     ``loss_snr_restitution`` and ``loss_snr_probe`` are summed over all SNRs of the backbone,
@@ -65,7 +73,7 @@ class Restitution:
         snr_loss_weight: float = 0.1,
         snr_probe_weight: float = 0.1,
         snr_calibrate: bool = True,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         layers = find_snr(self.backbone)
@@ -76,14 +84,8 @@ class Restitution:
                 "or build_snr_backbone and name its stages in MODEL.SNR.STAGES"
             )
         self.snr_losses = StageLosses(layers, snr_num_classes, snr_loss_weight, snr_probe_weight)
-        unknown = [name for name, snr in layers.items() if snr.stride is None]
-        if self.snr_losses and unknown:
-            raise InputError(
-                f"{unknown[0]} does not know its stride, which the loss on boxes needs: put it in "
-                "with snr_plugins.nn.insert_snr"
-            )
         self._box_pools = {
-            name: ROIAlign(1, 1 / snr.stride, BOX_SAMPLES, aligned=True)
+            name: ROIAlign(1, 1 / _stride(name, snr), BOX_SAMPLES, aligned=True)
             for name, snr in layers.items()
             if self.snr_losses
         }
@@ -103,7 +105,7 @@ class Restitution:
         }
 
     def __call__(
-        self, batched_inputs: list[dict], *args: object, **kwargs: object
+        self, batched_inputs: list[dict], *args: Any, **kwargs: Any
     ) -> dict[str, Tensor] | list[dict]:
         """As the detector's; in training two more losses."""
         if self.training and self._to_calibrate:
@@ -157,6 +159,15 @@ class Restitution:
             len(names),
             count,
         )
+
+
+def _stride(name: str, snr: SNR) -> float:
+    if snr.stride is None:
+        raise InputError(
+            f"{name} does not know its stride, which the loss on boxes needs: put it in with "
+            "snr_plugins.nn.insert_snr or snr_plugins.detection.put_in"
+        )
+    return snr.stride
 
 
 @META_ARCH_REGISTRY.register()

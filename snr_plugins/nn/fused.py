@@ -22,6 +22,7 @@ its own g and scale to them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,13 +60,13 @@ def restyle(
 
 class _Measure(torch.autograd.Function):
     @staticmethod
-    def forward(features):
+    def forward(features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         mean, var = passes.statistics(features)
         # autograd wants a view where an input is both put out and saved
         return features.view_as(features), mean, var, torch.empty_like(mean)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
         (features,) = inputs
         _, mean, _, _ = output
         ctx.set_materialize_grads(False)
@@ -73,32 +74,39 @@ class _Measure(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad, grad_mean, grad_var, scale):
-        """``grad`` and ``scale`` are None where only the statistics were used."""
+    def backward(  # None where only the statistics, or only the map, were used
+        ctx: Any,
+        grad: Tensor | None,
+        grad_mean: Tensor | None,
+        grad_var: Tensor | None,
+        scale: Tensor | None,
+    ) -> Tensor:
         features, mean = ctx.saved_tensors
         pixels = features.shape[2] * features.shape[3]
         style = Affine(
             scale=torch.zeros_like(mean) if grad_var is None else grad_var * (2 / pixels),
             centre=torch.zeros_like(mean) if grad_mean is None else grad_mean / pixels,
         )
-        if grad is None:
+        if grad is None or scale is None:
             return passes.affine(features, mean, style)
         return passes.gradient(grad, scale, features, mean, style)
 
 
 class _Transform(torch.autograd.Function):
     @staticmethod
-    def forward(features, slot, mean, scale, centre):
+    def forward(
+        features: Tensor, slot: Tensor, mean: Tensor, scale: Tensor, centre: Tensor
+    ) -> Tensor:
         return passes.affine(features, mean, Affine(scale, centre))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
         features, _, mean, scale, _ = inputs
         ctx.save_for_backward(features, mean, scale)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         features, mean, scale = ctx.saved_tensors
         total, product = passes.gradient_sums(grad, features, mean)
         return grad, scale, -scale * total, product, total

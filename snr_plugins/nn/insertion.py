@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ def insert_layer(
     *,
     shapes: Mapping[str, Shape] | None = None,
     example: Tensor | None = None,
-    **options: object,
+    **options: Any,
 ) -> nn.Module:
     """Append a style layer to each named stage of ``backbone``, in place; return ``backbone``.
 
@@ -104,7 +104,7 @@ def insert_layer(
     return backbone
 
 
-def insert_snr(backbone: nn.Module, after: Sequence[str], **options: object) -> nn.Module:
+def insert_snr(backbone: nn.Module, after: Sequence[str], **options: Any) -> nn.Module:
     """:func:`insert_layer` of an SNR after each named stage.
 
     Example:

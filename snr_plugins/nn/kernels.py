@@ -119,7 +119,7 @@ def _laid_out_like(features: Tensor, grad: Tensor) -> Tensor:
 
 
 @triton.jit
-def _statistics(
+def _statistics(  # type: ignore[no-untyped-def]
     x_ptr, mean_ptr, square_ptr,
     channels, pixels, stride_n, stride_c, stride_p, splits, steps,
     BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
@@ -153,7 +153,7 @@ def _statistics(
 
 
 @triton.jit
-def _affine(
+def _affine(  # type: ignore[no-untyped-def]
     x_ptr, out_ptr, mean_ptr, scale_ptr, centre_ptr,
     channels, pixels, stride_n, stride_c, stride_p, splits, steps,
     BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
@@ -177,7 +177,7 @@ def _affine(
 
 
 @triton.jit
-def _gradient_sums(
+def _gradient_sums(  # type: ignore[no-untyped-def]
     grad_ptr, x_ptr, mean_ptr, total_ptr, product_ptr,
     channels, pixels, stride_n, stride_c, stride_p, splits, steps,
     BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,
@@ -206,7 +206,7 @@ def _gradient_sums(
 
 
 @triton.jit
-def _gradient(
+def _gradient(  # type: ignore[no-untyped-def]
     grad_ptr, x_ptr, out_ptr, scale_ptr, mean_ptr, style_scale_ptr, style_centre_ptr,
     channels, pixels, stride_n, stride_c, stride_p, splits, steps,
     BLOCK_P: tl.constexpr, BLOCK_C: tl.constexpr,

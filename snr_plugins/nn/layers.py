@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn.snr import SNR
@@ -30,7 +31,7 @@ def layer_options(kind: str) -> dict[str, object]:
     }
 
 
-def check_options(owner: str, kind: str, options: dict[str, object]) -> None:
+def check_options(owner: str, kind: str, options: dict[str, Any]) -> None:
     """Make sure that ``options`` are of the layer called ``kind``.
 
     Raises:
@@ -47,7 +48,7 @@ def check_options(owner: str, kind: str, options: dict[str, object]) -> None:
         )
 
 
-def create_layer(kind: str, channels: int, **options: object) -> StyleLayer:
+def create_layer(kind: str, channels: int, **options: Any) -> StyleLayer:
     """The layer called ``kind``, one of :data:`LAYERS`, for (N, ``channels``, H, W).
 
     Raises:

@@ -61,7 +61,8 @@ class SNR(InstanceNorm):
         # what the loss saves is none of its business, so it is saved as it is.
         with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
             contaminated = restored(norm, mean, 1 - gate)
-            self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
+            if self.on_step is not None:
+                self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
         return enhanced
 
     def opened(self, mean: Tensor) -> Tensor:

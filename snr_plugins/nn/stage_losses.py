@@ -106,8 +106,8 @@ class StageLosses(nn.ModuleDict):
         """``loss_snr_restitution`` and ``loss_snr_probe``, scalars; nothing for no terms."""
         if not terms:
             return {}
-        restitution = sum(t.restitution for t in terms.values())
-        probe = sum(t.probe for t in terms.values())
+        restitution = sum((t.restitution for t in terms.values()), torch.zeros(()))
+        probe = sum((t.probe for t in terms.values()), torch.zeros(()))
         return {
             "loss_snr_restitution": self.loss_weight * restitution,
             "loss_snr_probe": self.probe_weight * probe,

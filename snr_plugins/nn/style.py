@@ -7,6 +7,7 @@ variance. :class:`StyleLayer` measures, and applies the map; a layer is the (N, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -44,11 +45,9 @@ class StyleLayer(nn.Module):
         super().__init__()
         self.channels = channels
         self.inplace = inplace
-        # pixels of the image per pixel of the map, a float; set by insertion (and not annotated:
-        # TorchScript reads annotations here and does not know this one)
-        self.stride = None
+        self.stride: float | None = None  # pixels of the image per pixel of the map; by insertion
         self.channels_last = False  # maps are (N, H, W, C); by insertion
-        self.on_step = None  # a Callable[[Step], None], which TorchScript cannot read; see observed
+        self.on_step: Callable[[Step], None] | None = None  # see observed
 
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
         """Scale and centre, (N, C) each, from spatial mean and biased variance, (N, C) each."""

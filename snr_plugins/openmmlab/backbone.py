@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -16,7 +17,7 @@ from snr_plugins.nn.coverage import CoverageReport
 
 @MODELS.register_module(name="SNRBackbone")
 def build_snr_backbone(
-    backbone: dict, after: Sequence[str], layer: str = "snr", **options: object
+    backbone: dict, after: Sequence[str], layer: str = "snr", **options: Any
 ) -> nn.Module:
     """The backbone that ``backbone`` describes, with a style layer after each stage of ``after``.
 
@@ -34,13 +35,20 @@ def build_snr_backbone(
     Raises:
         InputError: a stage or an option is unknown.
     """
-    built = put_in(MODELS.build(backbone), after, layer, options, "SNRBackbone after")
+    in_channels = backbone.get("in_channels", 3)
+    owner = "SNRBackbone after"
+    built = put_in(MODELS.build(backbone), after, layer, options, owner, in_channels)
     built.register_forward_pre_hook(_keep_trainable)
     return built
 
 
 def put_in(
-    backbone: nn.Module, after: Sequence[str], layer: str, options: dict[str, object], owner: str
+    backbone: nn.Module,
+    after: Sequence[str],
+    layer: str,
+    options: dict[str, Any],
+    owner: str,
+    in_channels: int,
 ) -> nn.Module:
     """Insert, and report from now on what a checkpoint covers.
 
@@ -48,9 +56,10 @@ def put_in(
         backbone: changed in place, and returned.
         after, layer, options: of :func:`snr_plugins.nn.insert_layer`.
         owner: what the sentence of an error begins with, before ``=[stages]``.
+        in_channels: of the images, as the config says; a backbone's attribute of that name may
+            mean another thing (MobileNetV2's is its last block's).
     """
-    channels = getattr(backbone, "in_channels", 3)  # where a backbone says so; images have 3
-    example = torch.zeros(1, channels if isinstance(channels, int) else 3, 64, 160)
+    example = torch.zeros(1, in_channels, 64, 160)
     try:
         insert_layer(backbone, after, layer, example=example, **options)
     except InputError as error:

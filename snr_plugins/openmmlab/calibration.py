@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -42,7 +43,7 @@ class CalibrateSNRHook(Hook):
         loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
         batches = itertools.islice(loader, self.num_batches)
 
-        def forward(batch: dict) -> None:
+        def forward(batch: Any) -> None:
             # backbone and neck: a cascade's heads want each other's results, and have no SNR
             data = model.data_preprocessor(batch, training=True)
             model.extract_feat(data["inputs"])

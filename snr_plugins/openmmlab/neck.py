@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
@@ -27,7 +28,7 @@ class SNRLayer(SNR):
 
     _abbr_ = "snr"
 
-    def __init__(self, in_channels: int, **options: object) -> None:
+    def __init__(self, in_channels: int, **options: Any) -> None:
         super().__init__(in_channels, **options)
 
 
@@ -53,7 +54,7 @@ class SNRNeck(BaseModule):
         self,
         in_channels: Sequence[int],
         in_indices: Sequence[int] | None = None,
-        snr: dict[str, object] | None = None,
+        snr: dict[str, Any] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)

@@ -75,7 +75,7 @@ def _describe(dataset: Dataset) -> dict:
         "folder": getattr(dataset, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
         "betas": [beta for beta in betas if beta is not None],
-        "images": len(dataset),
+        "images": len(dataset),  # type: ignore[arg-type]  # torch leaves __len__ out
         "classes": list(getattr(dataset, "metainfo", {}).get("classes") or ()),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from mmseg.models.backbones import ResNet, ResNetV1c
 from mmseg.registry import MODELS
@@ -11,8 +12,13 @@ from snr_plugins.nn import find_snr
 from snr_plugins.openmmlab.backbone import put_in
 from snr_plugins.segmentation.drn import DRN
 
+if TYPE_CHECKING:
+    from mmseg.models.backbones import ResNet as Backbone  # what the mixin may ask for
+else:
+    Backbone = object
 
-class SNRStages:
+
+class SNRStages(Backbone):
     """Mixin over a backbone of MMSegmentation's kind: an SNR after each named stage.
 
     The stages stay children of the same name, so ``init_cfg`` checkpoints load with every original
@@ -30,13 +36,14 @@ class SNRStages:
 
     def __init__(
         self,
-        *args: object,
+        *args: Any,
         snr_stages: Sequence[str] = ("layer1", "layer2", "layer3"),
-        snr: dict[str, object] | None = None,
-        **kwargs: object,
+        snr: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        put_in(self, snr_stages, "snr", snr or {}, f"{type(self).__name__} snr_stages")
+        owner = f"{type(self).__name__} snr_stages"
+        put_in(self, snr_stages, "snr", snr or {}, owner, kwargs.get("in_channels", 3))
 
     def _freeze_stages(self) -> None:
         modules = find_snr(self).values()
@@ -64,8 +71,8 @@ class SNRDRN(SNRStages, DRN):
 
     def __init__(
         self,
-        *args: object,
+        *args: Any,
         snr_stages: Sequence[str] = ("layer3", "layer4", "layer5"),
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, snr_stages=snr_stages, **kwargs)

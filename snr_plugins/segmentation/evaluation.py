@@ -70,19 +70,19 @@ class DomainIoUMetric(IoUMetric):
             )
         if self.classes is None:
             return super().compute_metrics(counted)
-        return self._compute_over_classes(counted)
+        return self._compute_over(self.classes, counted)
 
-    def _compute_over_classes(self, results: list) -> dict[str, float]:
-        all_meta = self.dataset_meta
-        unknown = [name for name in self.classes if name not in all_meta["classes"]]
+    def _compute_over(self, classes: Sequence[str], results: list) -> dict[str, float]:
+        all_meta = self.dataset_meta  # type: ignore[has-type]
+        unknown = [name for name in classes if name not in all_meta["classes"]]
         if unknown:
             raise InputError(
                 f"DomainIoUMetric should average over {', '.join(unknown)}, which the dataset does "
                 f"not have: choose classes from {', '.join(all_meta['classes'])}."
             )
-        kept = [all_meta["classes"].index(name) for name in self.classes]
+        kept = [all_meta["classes"].index(name) for name in classes]
         # The framework takes the names of its table, and how many there are, from dataset_meta.
-        self.dataset_meta = {**all_meta, "classes": self.classes}
+        self.dataset_meta = {**all_meta, "classes": classes}
         try:
             return super().compute_metrics(
                 [tuple(area[kept] for area in areas) for areas in results]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,13 @@ from torch import Tensor, nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn import RestitutionLoss, RestitutionTerms, StageLosses, Step, find_snr
 
+if TYPE_CHECKING:
+    from mmseg.models import EncoderDecoder as Segmentor  # what the mixin may ask for
+else:
+    Segmentor = object
 
-class RestitutionSegmentor:
+
+class RestitutionSegmentor(Segmentor):
     """Mixin over a segmentor: adds ``loss_snr_restitution`` and ``loss_snr_probe`` in training.
 
     Both are summed over all SNRs of the segmentor, already weighted, and sit in the dict
@@ -33,10 +39,10 @@ class RestitutionSegmentor:
 
     def __init__(
         self,
-        *args: object,
+        *args: Any,
         snr_loss_weight: float = 0.1,
         snr_probe_weight: float = 0.1,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         layers = find_snr(self)

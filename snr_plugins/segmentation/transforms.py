@@ -72,7 +72,7 @@ class LoadLabelIds(LoadAnnotations):
                 f"LoadLabelIds has ids={self.ids!r} but the dataset of {results['seg_map_path']} "
                 f"has the ids of {of_dataset!r}: leave the argument out."
             )
-        return self.ids or of_dataset
+        return self.ids or str(of_dataset)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ids={self.ids!r}, backend_args={self.backend_args})"

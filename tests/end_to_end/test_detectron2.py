@@ -119,7 +119,7 @@ def test_stock_lazyconfig_train_net(command, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["MODEL.SNR.STAGE", "res2"], "MODEL.SNR.STAGE .*the keys are MODEL.SNR.STAGES"),
+        (["MODEL.SNR.STAGE", "res2"], "MODEL.SNR.STAGE .*the keys are .*MODEL.SNR.STAGES"),
         (["MODEL.SNR.STAGES", "('res9',)"], "no stage 'res9'; choose from: .*res2, res3"),
         (["MODEL.ROI_HEADS.NUM_CLASSES", 3], "MODEL.ROI_HEADS.NUM_CLASSES is 3"),
         (["DATASETS.TRAIN", "('nowhere',)"], "'nowhere'"),

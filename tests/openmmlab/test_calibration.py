@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from tests.segmentation.networks import (
+    HEAD,
     PREPROCESSOR,
     RESNET,
     SIZE,
@@ -164,3 +165,22 @@ def test_snr_from_a_checkpoint_is_not_calibrated_again(camvid, tmp_path, resume,
     runner, witness = train(camvid, tmp_path / "on", load_from=str(file), resume=resume)
     assert runner.iter == 2 and len(witness.frames) == steps
     assert all((value == 7).all() for value in style(witness.state).values())
+
+
+def test_a_cascade_is_calibrated_through_backbone_and_neck(camvid, tmp_path):
+    """PointRend's second head wants the first one's result; neither has an SNR."""
+    point = {
+        "type": "PointHead", "in_channels": [128], "in_index": [3], "channels": 16, "num_fcs": 1,
+        "coarse_pred_each_layer": True, "num_classes": 5, "dropout_ratio": 0,
+    }  # fmt: skip
+    model = segmentor(
+        type="SNRCascadeEncoderDecoder",
+        num_stages=2,
+        decode_head=[HEAD, point],
+        train_cfg={"num_points": 16, "oversample_ratio": 3, "importance_sample_ratio": 0.75},
+        test_cfg={
+            "mode": "whole", "subdivision_steps": 2, "subdivision_num_points": 16, "scale_factor": 2
+        },
+    )  # fmt: skip
+    _, witness = train(camvid, tmp_path / "cascade", model=model)
+    assert all((v != key.endswith("weight")).any() for key, v in style(witness.state).items())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from snr_plugins.openmmlab.launch import main
+from snr_plugins.openmmlab.launch import _parse, main
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
@@ -68,3 +68,19 @@ def test_no_config(tmp_path, capfd):
     assert "broken.py" in sentence_of(capfd, broken)
     assert "has no 'model'" in sentence_of(capfd, empty)
     assert "LazyConfig" in sentence_of(capfd, lazy)
+
+
+@pytest.mark.parametrize(
+    ("argv", "config", "checkpoint", "options"),
+    [
+        (["a.py", "--cfg-options", "x=b.py", "y=1"], "a.py", None, {"x": "b.py", "y": 1}),
+        (["--work-dir", "w", "a.py", "--cfg-options", "x=b.py"], "a.py", None, {"x": "b.py"}),
+        (["--eval-only", "a.py"], "a.py", "latest", None),
+        (["a.py", "--eval-only", "w.pth"], "a.py", "w.pth", None),
+        (["--eval-only", "w.pth", "a.py"], "a.py", "w.pth", None),
+        (["a.py", "--eval-only"], "a.py", "latest", None),
+    ],
+)
+def test_arguments_stay_where_they_were(argv, config, checkpoint, options):
+    args = _parse(argv)
+    assert (args.config, args.eval_only, args.cfg_options) == (config, checkpoint, options)

@@ -44,7 +44,7 @@ class Annotation:
         missing: another label file that should lie beside it and does not.
     """
 
-    size: tuple[int, int] | None
+    size: tuple[int, ...] | None
     pixels: Counter = field(default_factory=Counter)
     boxes: list[Box] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)

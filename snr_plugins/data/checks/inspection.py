@@ -97,11 +97,11 @@ def inspect_layout(
         for kind, sentence in faults:
             report.faults[kind].append(sentence)
         size_of.update(sizes)
-        if annotation is None:
+        if annotation is None or label is None:
             continue
         report.pixels.update(annotation.pixels)
         report.boxes.update(box.title for box in annotation.boxes)
-        left_out = Path(label).stem in layout.left_out
+        left_out = label.stem in layout.left_out
         for path, size in sizes.items():
             if annotation.size not in (None, size):
                 sentence = (
@@ -241,7 +241,7 @@ def _report_duplicates(paths: list[Path], report: Report, key) -> None:
 def _in_threads(layout: Layout | None, jobs: list, decode: bool, progress: bool) -> Iterator[tuple]:
     # Decoding releases the interpreter lock.
     with ThreadPool(os.cpu_count() or 1) as pool:
-        results = pool.imap(lambda job: _check(layout, *job, decode), jobs, chunksize=16)
+        results = pool.imap(lambda job: _check(layout, job[0], job[1], decode), jobs, chunksize=16)
         yield from tqdm(results, total=len(jobs), unit="frame", disable=not progress)
 
 
