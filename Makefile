@@ -2,6 +2,7 @@
 # make test   install everything, run the tests       make test-all   the slow ones too
 # make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
+# make docs   these pages and an API reference, in output/docs: open its index.html
 # make lint   style                                   make lock       pin anew
 SHELL := /bin/bash
 VENV := .venv
@@ -11,7 +12,7 @@ MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all test-lowest bench bench-gpu lint format lock clean
+.PHONY: demo test test-all test-lowest bench bench-gpu docs lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -35,6 +36,11 @@ bench: $(VENV)/.all
 bench-gpu: $(VENV)/.all
 	$(PYTHON) -W ignore -m benchmarks.speed --device cuda
 
+# -W: a link to nowhere, or a name that has gone, is an error.
+docs: $(VENV)/.docs
+	$(PYTHON) -W ignore -m sphinx -q -W --keep-going -b html docs output/docs
+	@echo "output/docs/index.html"
+
 lint: $(VENV)/.all
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -45,7 +51,7 @@ format: $(VENV)/.all
 	$(VENV)/bin/ruff format .
 
 lock: | uv
-	for name in detection all; do $(UV) pip compile -q --python-version 3.10 --generate-hashes \
+	for name in detection all docs; do $(UV) pip compile -q --python-version 3.10 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" \
 	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
@@ -75,4 +81,8 @@ $(VENV)/.all: requirements/all.txt $(VENV)/.detection
 	@echo "Installing the segmentation stack; mmcv compiles its operators for 5 to 20 minutes ..."
 	MAX_JOBS=$(MAX_JOBS) CFLAGS=-g0 CXXFLAGS=-g0 MMCV_WITH_OPS=1 \
 	  $(UV) pip install --python $(PYTHON) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.all
+	$(UV) pip install -q --python $(PYTHON) --require-hashes -r $<
 	@touch $@

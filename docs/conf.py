@@ -10,6 +10,7 @@ release = snr_plugins.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 default_role = "py:obj"  # single backticks in docstrings: a link where it names something of ours
 myst_heading_anchors = 3
+highlight_language = "text"  # what is Python says so
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_inherit_docstrings = False  # torch's on every forward() say nothing of ours

@@ -62,12 +62,10 @@ def insert_layer(
     Example:
         >>> from torch import nn
         >>> stage = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4, padding=1), nn.ReLU())
-        >>> net = insert_layer(nn.Sequential(stage), after=["0"], layer="instance_norm", eps=1e-3)
-        >>> net[0].style
-        InstanceNorm(
-          channels=8, eps=0.001
-          (norm): InstanceNorm2d(8, eps=0.001, momentum=0.1, affine=True, track_running_stats=False)
-        )
+        >>> net = nn.Sequential(stage)
+        >>> net = insert_layer(net, after=["0"], layer="instance_norm", eps=1e-3)
+        >>> net[0].style.channels, net[0].style.stride, net[0].style.eps
+        (8, 4.0, 0.001)
     """
     if isinstance(after, str):
         raise InputError(f"insert_layer: after='{after}' must be a list of stage names")
