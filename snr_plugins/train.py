@@ -38,6 +38,10 @@ def main(argv: list[str]) -> None:
     if path.endswith(".py"):
         from snr_plugins.openmmlab.launch import main as launch
     else:
+        # Detectron2 first: a module that DETECTRON2_ENV_MODULE names is imported within, and may
+        # want our detection room, which must not be half-imported itself then.
+        import detectron2  # noqa: F401
+
         from snr_plugins.detection.launch import main as launch
     launch(argv)
 

@@ -36,11 +36,11 @@ def test_a_wrong_name_gets_what_is_near(name, hint):
     assert "\n" not in message
 
 
-def train(folder, *arguments):
+def train(folder, *arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "snr_plugins.train", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
     )
@@ -67,3 +67,23 @@ def test_train_without_a_config_and_with_a_wrong_one(tmp_path):
     wrong = train(tmp_path, "detection/faster_rcnn.yaml")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: config file not found: detection/faster_rcnn.yaml; ")
+
+
+def test_train_knows_the_datasets_that_an_environment_module_registers(tmp_path):
+    """As docs/datasets.md says, with its imports at the top of the file."""
+    pytest.importorskip("detectron2")
+    (tmp_path / "my_data.py").write_text(
+        "from snr_plugins.detection import env, register_coco_folder\n"
+        "def setup_environment():\n"
+        "    env.setup_environment()\n"
+        "    register_coco_folder('my_source', 'boxes.json', 'images')\n"
+    )
+    done = train(
+        tmp_path,
+        "detection/faster_rcnn_R_50_C4_cityscapes_to_foggy_snr.yaml",
+        *("DATASETS.TRAIN", "('my_source',)", "DATASETS.TEST", "()"),
+        *("MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", ""),
+        DETECTRON2_ENV_MODULE="my_data.py",
+    )
+    assert done.returncode == 1
+    assert "error: " in done.stderr and "boxes.json" in done.stderr.splitlines()[-1], done.stderr
