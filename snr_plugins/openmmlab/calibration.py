@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from snr_plugins.nn import calibrate, find_snr, untrained
+from snr_plugins.nn import calibrate, find_layers, untrained
 
 
 @HOOKS.register_module()
@@ -35,7 +35,7 @@ class CalibrateSNRHook(Hook):
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         names = untrained(model)
-        if not names and find_snr(model):
+        if not names and find_layers(model):
             print_log("SNR: gamma and beta stay as the checkpoint has them", "current")
             return
         loader_cfg = {**runner.cfg.train_dataloader, "num_workers": 0, "persistent_workers": False}

@@ -184,3 +184,15 @@ def test_a_cascade_is_calibrated_through_backbone_and_neck(camvid, tmp_path):
     )  # fmt: skip
     _, witness = train(camvid, tmp_path / "cascade", model=model)
     assert all((v != key.endswith("weight")).any() for key, v in style(witness.state).items())
+
+
+def test_instance_norm_alone_is_calibrated_once_too(camvid, tmp_path):
+    norm = {"type": "SNRBackbone", "backbone": RESNET, "after": ["layer1"], "layer": "instance_norm"}
+    model = segmentor(type="EncoderDecoder", backbone=norm)
+    _, first = train(camvid, tmp_path / "first", model=model)
+    bias = first.state["backbone.layer1.style.norm.bias"]
+    assert (bias != 0).any()
+    file = tmp_path / "first" / "iter_2.pth"
+    learned = torch.load(file)["state_dict"]["backbone.layer1.style.norm.bias"]
+    _, second = train(camvid, tmp_path / "second", model=model, load_from=str(file))
+    assert torch.equal(second.state["backbone.layer1.style.norm.bias"], learned)
