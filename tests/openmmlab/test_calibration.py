@@ -187,7 +187,12 @@ def test_a_cascade_is_calibrated_through_backbone_and_neck(camvid, tmp_path):
 
 
 def test_instance_norm_alone_is_calibrated_once_too(camvid, tmp_path):
-    norm = {"type": "SNRBackbone", "backbone": RESNET, "after": ["layer1"], "layer": "instance_norm"}
+    norm = {
+        "type": "SNRBackbone",
+        "backbone": RESNET,
+        "after": ["layer1"],
+        "layer": "instance_norm",
+    }
     model = segmentor(type="EncoderDecoder", backbone=norm)
     _, first = train(camvid, tmp_path / "first", model=model)
     bias = first.state["backbone.layer1.style.norm.bias"]
