@@ -14,8 +14,8 @@ import pytest
 
 SURFACE = Path(__file__).with_name("api_surface.json")
 ACCEPT = (
-    "If this is meant, run `python -m tests.test_api_surface` and commit tests/api_surface.json; of "
-    "what has changed or gone, CHANGELOG.md must say what to write instead."
+    "If this is meant, run `python -m tests.test_api_surface` and commit tests/api_surface.json; "
+    "of what has changed or gone, CHANGELOG.md must say what to write instead."
 )
 # A room, and the framework without which it cannot be imported
 ROOMS = {

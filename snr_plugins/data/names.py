@@ -1,11 +1,12 @@
 """The names that detection configs give to datasets: one table to register by and to check by.
 
-synthetic_city_<condition>_<split>
-cityscapes_boxes_<split>, cityscapes_car_<split>
-foggy_cityscapes_beta_<beta>_<split>, foggy_cityscapes_all_<split>
-each name of Cityscapes once more, followed by _detectron, in the other box convention
-kitti_car_train, sim10k_car_train
-camvid_<split>
+    synthetic_city_<condition>_<split>
+    cityscapes_boxes_<split>, cityscapes_car_<split>
+    foggy_cityscapes_beta_<beta>_<split>, foggy_cityscapes_all_<split>
+    kitti_car_train, sim10k_car_train
+    camvid_<split>
+
+Each name of Cityscapes stands once more, followed by _detectron, for the other box convention.
 """
 
 from __future__ import annotations
