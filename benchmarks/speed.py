@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from benchmarks.saved import machine_name, save
 from benchmarks.timing import alternate, milliseconds, ratio
-from snr_plugins.nn import SNR, passes, textbook
+from snr_plugins.nn import SNR, textbook, walks
 
 # What ResNet-50's stages 1 to 3 put out for one image, by the image's size
 STAGES = {
@@ -146,7 +146,7 @@ def statistics(args: argparse.Namespace) -> list[dict]:
     x = torch.randn(shape, device=args.device) + 1e3
     exact = x.double().var((2, 3), unbiased=False)
     forms = {
-        "ours": lambda: passes.statistics(x)[1],
+        "ours": lambda: walks.statistics(x)[1],
         "E[F^2] - mean^2": lambda: x.square().mean((2, 3)) - x.mean((2, 3)).square(),
         "var_mean": lambda: torch.var_mean(x, (2, 3), unbiased=False)[0],
         "two walks": lambda: (x - x.mean((2, 3), keepdim=True)).square_().mean((2, 3)),

@@ -18,10 +18,10 @@ from snr_plugins.detection.backbone import LOGGER, report_coverage
 from snr_plugins.errors import InputError
 from snr_plugins.nn import (
     SNR,
+    Observation,
     RestitutionLoss,
     RestitutionTerms,
     StageLosses,
-    Step,
     calibrate,
     find_layers,
     find_snr,
@@ -124,19 +124,19 @@ class Restitution(Detector):
         return {**losses, **self.snr_losses.weighted(terms)}
 
     def restitution_on_boxes(
-        self, rois: Tensor, labels: Tensor, name: str, loss: RestitutionLoss, step: Step
+        self, rois: Tensor, labels: Tensor, name: str, loss: RestitutionLoss, seen: Observation
     ) -> RestitutionTerms:
         """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once boxes are given.
 
         Args:
             rois: (P, 5), the image's index and the box in pixels of the image.
             labels: (P,) class ids.
-            name, loss, step: of the SNR.
+            name, loss, seen: of the SNR.
         """
         # ROIAlign rounds the boxes to the features' type: half would move them by pixels
-        features = at_least_float32(step.features)
+        features = at_least_float32(seen.features)
         pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
-        return loss.boxes(step, pooled, rois[:, 0].long(), labels)
+        return loss.boxes(seen, pooled, rois[:, 0].long(), labels)
 
     def _ground_truth(self, truth: list[Instances]) -> tuple[Tensor, Tensor]:
         """Boxes (P, 5) as ROIAlign takes them, the image's index first, and their classes (P,)."""

@@ -7,7 +7,7 @@ from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.stage_losses import StageLosses
-from snr_plugins.nn.style import InstanceNorm, Step, StyleLayer, find_layers
+from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_layers
 
 __all__ = [
     "LAYERS",
@@ -15,11 +15,11 @@ __all__ = [
     "Affine",
     "Coefficients",
     "InstanceNorm",
+    "Observation",
     "RestitutionLoss",
     "RestitutionTerms",
     "Shape",
     "StageLosses",
-    "Step",
     "StyleLayer",
     "calibrate",
     "create_layer",

@@ -46,7 +46,7 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
     """Spatial mean and biased variance of ``features`` (N, C, H, W), each (N, C).
 
     Half-precision inputs accumulate in float32; float64 stays float64. Differentiable, and one
-    operation to record; :mod:`snr_plugins.nn.passes` has the faster forms.
+    operation to record; :mod:`snr_plugins.nn.walks` has the faster forms.
     """
     var, mean = torch.var_mean(at_least_float32(features), dim=(2, 3), unbiased=False)
     return mean, var

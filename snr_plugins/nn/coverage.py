@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from snr_plugins.nn.layers import LAYERS
 from snr_plugins.nn.style import find_layers
 
 ENOUGH = 0.9  # of the tensors; a real checkpoint of the same network covers them all
@@ -56,7 +57,8 @@ class CoverageReport:
                 "from a plain network, wrong for testing or resuming one with SNR",
             )
         names = (key.removeprefix(prefix) for key in loaded if key.startswith(prefix))
-        lost = [name for name in names if ".snr." in name and name not in own]
+        children = [f".{layer.child_name}." for layer in LAYERS.values()]
+        lost = [name for name in names if name not in own and any(c in name for c in children)]
         if lost:
             self.log(
                 logging.WARNING,

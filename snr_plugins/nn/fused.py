@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from snr_plugins.nn import passes
+from snr_plugins.nn import walks
 from snr_plugins.nn.affine import Affine, applied, statistics
 
 
@@ -52,8 +52,8 @@ def restyle(
         mean, var = statistics(features)
         return applied(features, mean, coefficients(mean, var))
     if not torch.is_grad_enabled():
-        mean, var = passes.statistics(features)
-        return passes.affine(features, mean, coefficients(mean, var), inplace)
+        mean, var = walks.statistics(features)
+        return walks.affine(features, mean, coefficients(mean, var), inplace)
     features, mean, var, slot = _Measure.apply(features)
     return _Transform.apply(features, slot, mean, *coefficients(mean, var))
 
@@ -61,7 +61,7 @@ def restyle(
 class _Measure(torch.autograd.Function):
     @staticmethod
     def forward(features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        mean, var = passes.statistics(features)
+        mean, var = walks.statistics(features)
         # autograd wants a view where an input is both put out and saved
         return features.view_as(features), mean, var, torch.empty_like(mean)
 
@@ -88,8 +88,8 @@ class _Measure(torch.autograd.Function):
             centre=torch.zeros_like(mean) if grad_mean is None else grad_mean / pixels,
         )
         if grad is None or scale is None:
-            return passes.affine(features, mean, style)
-        return passes.gradient(grad, scale, features, mean, style)
+            return walks.affine(features, mean, style)
+        return walks.gradient(grad, scale, features, mean, style)
 
 
 class _Transform(torch.autograd.Function):
@@ -97,7 +97,7 @@ class _Transform(torch.autograd.Function):
     def forward(
         features: Tensor, slot: Tensor, mean: Tensor, scale: Tensor, centre: Tensor
     ) -> Tensor:
-        return passes.affine(features, mean, Affine(scale, centre))
+        return walks.affine(features, mean, Affine(scale, centre))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
@@ -108,5 +108,5 @@ class _Transform(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         features, mean, scale = ctx.saved_tensors
-        total, product = passes.gradient_sums(grad, features, mean)
+        total, product = walks.gradient_sums(grad, features, mean)
         return grad, scale, -scale * total, product, total

@@ -1,4 +1,4 @@
-"""The walks of :mod:`snr_plugins.nn.passes` as Triton kernels, for CUDA maps.
+"""The walks of :mod:`snr_plugins.nn.walks` as Triton kernels, for CUDA maps.
 
 All four see a map as (image, channel, pixel) with the strides of its own layout, and work on tiles
 of pixels x channels: one channel and many pixels where the map is contiguous, channels beside each
@@ -40,7 +40,7 @@ class Tiles(NamedTuple):
 
 
 def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
-    """As :func:`snr_plugins.nn.passes.statistics`."""
+    """As :func:`snr_plugins.nn.walks.statistics`."""
     n, c, _, _ = features.shape
     grid, tiles = _tiles(features)
     means = torch.empty((n, c, tiles.splits), device=features.device)
@@ -59,7 +59,7 @@ def statistics(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def affine(features: Tensor, mean: Tensor, transform: Affine, inplace: bool = False) -> Tensor:
-    """As :func:`snr_plugins.nn.passes.affine`."""
+    """As :func:`snr_plugins.nn.walks.affine`."""
     out = features if inplace else torch.empty_like(features)
     grid, tiles = _tiles(features)
     scale, centre = (values.contiguous() for values in transform)
@@ -69,7 +69,7 @@ def affine(features: Tensor, mean: Tensor, transform: Affine, inplace: bool = Fa
 
 
 def gradient_sums(grad: Tensor, features: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """As :func:`snr_plugins.nn.passes.gradient_sums`."""
+    """As :func:`snr_plugins.nn.walks.gradient_sums`."""
     n, c, _, _ = features.shape
     grid, tiles = _tiles(features)
     grad = _laid_out_like(features, grad)
@@ -81,7 +81,7 @@ def gradient_sums(grad: Tensor, features: Tensor, mean: Tensor) -> tuple[Tensor,
 
 
 def gradient(grad: Tensor, scale: Tensor, features: Tensor, mean: Tensor, style: Affine) -> Tensor:
-    """As :func:`snr_plugins.nn.passes.gradient`."""
+    """As :func:`snr_plugins.nn.walks.gradient`."""
     out = torch.empty_like(features)
     grid, tiles = _tiles(features)
     grad = _laid_out_like(features, grad)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.nn.affine import Affine, at_least_float32
-from snr_plugins.nn.style import Step
+from snr_plugins.nn.style import Observation
 
 
 class RestitutionTerms(NamedTuple):
@@ -56,48 +56,50 @@ class RestitutionLoss(nn.Module):
         nn.init.normal_(self.probe.weight, std=0.01)
         nn.init.zeros_(self.probe.bias)
 
-    def pooled(self, step: Step, labels: Tensor) -> RestitutionTerms:
+    def pooled(self, seen: Observation, labels: Tensor) -> RestitutionTerms:
         """Entropy of the spatially pooled vector. ``labels``: (N,) class ids."""
         # the pooled vector of each feature is the centre of its map
-        logits = [self.probe(affine.centre) for affine in _maps(step)]
+        logits = [self.probe(affine.centre) for affine in _maps(seen)]
         return self._terms(logits, [_entropy(z) for z in logits], labels)
 
     def boxes(
-        self, step: Step, pooled: Tensor, image_index: Tensor, labels: Tensor
+        self, seen: Observation, pooled: Tensor, image_index: Tensor, labels: Tensor
     ) -> RestitutionTerms:
         """Entropy of each box's average-pooled vector; every box is one sample.
 
         Args:
-            step: the SNR's step.
+            seen: what the SNR showed.
             pooled: (P, C), the *input* F of the SNR averaged over each box. Averaging commutes
                 with the affine maps, so each box is pooled once for all three features.
             image_index: (P,) long, the row of the batch that a box lies in.
             labels: (P,) long class ids.
         """
-        centred = pooled - step.coefficients.mean[image_index]
+        centred = pooled - seen.coefficients.mean[image_index]
         logits = [
             self.probe(affine.scale[image_index] * centred + affine.centre[image_index])
-            for affine in _maps(step)
+            for affine in _maps(seen)
         ]
         return self._terms(logits, [_entropy(z) for z in logits], labels)
 
-    def pixels(self, step: Step, labels: Tensor, ignore_index: int = 255) -> RestitutionTerms:
+    def pixels(
+        self, seen: Observation, labels: Tensor, ignore_index: int = 255
+    ) -> RestitutionTerms:
         """Entropy at every pixel, averaged over the map before the softplus.
 
         ``labels``: (N, H, W) class ids at the feature's own size.
         """
-        n, _, height, width = step.features.shape
-        scale = torch.stack([m.scale for m in _maps(step)], 1)  # (N, 3, C)
-        centre = torch.stack([m.centre for m in _maps(step)], 1)  # (N, 3, C)
-        shift = centre - scale * step.coefficients.mean[:, None]
+        n, _, height, width = seen.features.shape
+        scale = torch.stack([m.scale for m in _maps(seen)], 1)  # (N, 3, C)
+        centre = torch.stack([m.centre for m in _maps(seen)], 1)  # (N, 3, C)
+        shift = centre - scale * seen.coefficients.mean[:, None]
         weight = scale[:, :, None] * self.probe.weight  # (N, 3, K, C): W diag(A)
         bias = F.linear(shift, self.probe.weight, self.probe.bias)  # (N, 3, K): W B + b
         classes = weight.shape[2]
         # Mixed precision would multiply in half what has not been centred. The float32 copy that
         # this takes of a half map is not kept for the backward but made again there.
-        with torch.autocast(step.features.device.type, enabled=False):
+        with torch.autocast(seen.features.device.type, enabled=False):
             logits = checkpoint(
-                _project, step.features, weight.flatten(1, 2), bias.flatten(1), use_reentrant=False
+                _project, seen.features, weight.flatten(1, 2), bias.flatten(1), use_reentrant=False
             ).reshape(n, 3, classes, height, width)
         per_feature = list(logits.unbind(1))
         entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
@@ -127,8 +129,8 @@ def _project(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias[:, :, None], weight, features.to(weight.dtype).flatten(2))
 
 
-def _maps(step: Step) -> tuple[Affine, Affine, Affine]:
-    return step.coefficients[1:]
+def _maps(seen: Observation) -> tuple[Affine, Affine, Affine]:
+    return seen.coefficients[1:]
 
 
 def _entropy(logits: Tensor) -> Tensor:

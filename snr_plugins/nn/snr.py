@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from snr_plugins.nn.affine import Affine, Coefficients, restored
 from snr_plugins.nn.gate import build_gate
-from snr_plugins.nn.style import InstanceNorm, Step
+from snr_plugins.nn.style import InstanceNorm, Observation
 
 
 class SNR(InstanceNorm):
@@ -61,8 +61,10 @@ class SNR(InstanceNorm):
         # what the loss saves is none of its business, so it is saved as it is.
         with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
             contaminated = restored(norm, mean, 1 - gate)
-            if self.on_step is not None:
-                self.on_step(Step(features, Coefficients(mean, norm, enhanced, contaminated)))
+            if self.observer is not None:
+                self.observer(
+                    Observation(features, Coefficients(mean, norm, enhanced, contaminated))
+                )
         return enhanced
 
     def opened(self, mean: Tensor) -> Tensor:
@@ -81,17 +83,19 @@ def find_snr(model: nn.Module) -> dict[str, SNR]:
 
 
 @contextlib.contextmanager
-def observed(modules: Mapping[str, SNR], observe: Callable[[str, Step], None]) -> Iterator[None]:
-    """Within this block each of ``modules`` calls ``observe(name, step)`` in its forward.
+def observed(
+    modules: Mapping[str, SNR], observe: Callable[[str, Observation], None]
+) -> Iterator[None]:
+    """Within this block each of ``modules`` calls ``observe(name, seen)`` in its forward.
 
     A loss built there, and not after the network, has its backward run next to the SNR's own:
     autograd takes the latest operations first. Built later, its gradient for every stage's map
     would be made first of all and stay alive until the backward came to that stage.
     """
     for name, snr in modules.items():
-        snr.on_step = partial(observe, name)
+        snr.observer = partial(observe, name)
     try:
         yield
     finally:  # whatever happens, no graph stays behind on the modules
         for snr in modules.values():
-            snr.on_step = None
+            snr.observer = None

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, observed
-from snr_plugins.nn.style import Step
+from snr_plugins.nn.style import Observation
 
-# A form of the loss: called with the SNR's name, its RestitutionLoss and its Step while the map is
-# alive; picks `boxes`, `pixels` or `pooled` and hands in the labels.
-Form = Callable[[str, RestitutionLoss, Step], RestitutionTerms]
+# A form of the loss: called with an SNR's name, its RestitutionLoss and its Observation, while the
+# map is alive; picks `boxes`, `pixels` or `pooled` and hands in the labels.
+Form = Callable[[str, RestitutionLoss, Observation], RestitutionTerms]
 
 
 class StageLosses(nn.ModuleDict):
@@ -84,7 +84,7 @@ class StageLosses(nn.ModuleDict):
         terms: dict[str, RestitutionTerms] = {}
         with_grad = torch.is_grad_enabled()
 
-        def observe(name: str, step: Step) -> None:
+        def observe(name: str, seen: Observation) -> None:
             if with_grad and not torch.is_grad_enabled():
                 raise InputError(
                     f"{name} runs inside activation checkpointing with use_reentrant=True, where "
@@ -97,7 +97,7 @@ class StageLosses(nn.ModuleDict):
                     f"{name} runs twice in one step, and the labels belong to one of the runs: "
                     "observe that run alone"
                 )
-            terms[key] = form(name, self[key], step)
+            terms[key] = form(name, self[key], seen)
 
         with observed(self._layers, observe):
             yield terms

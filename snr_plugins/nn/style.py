@@ -18,7 +18,7 @@ from snr_plugins.nn.affine import Affine, Coefficients, applied, normalised, sta
 from snr_plugins.nn.fused import restyle
 
 
-class Step(NamedTuple):
+class Observation(NamedTuple):
     """What a forward shows to the restitution loss: the input (N, C, H, W) itself, no copy of it,
     and the coefficients of the three features."""
 
@@ -47,14 +47,14 @@ class StyleLayer(nn.Module):
         self.inplace = inplace
         self.stride: float | None = None  # pixels of the image per pixel of the map; by insertion
         self.channels_last = False  # maps are (N, H, W, C); by insertion
-        self.on_step: Callable[[Step], None] | None = None  # see observed
+        self.observer: Callable[[Observation], None] | None = None  # see observed
 
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
         """Scale and centre, (N, C) each, from spatial mean and biased variance, (N, C) each."""
         raise NotImplementedError
 
     def observed_coefficients(self, features: Tensor, mean: Tensor, var: Tensor) -> Affine:
-        """``coefficients``, and a call of ``on_step``; for layers that a loss observes."""
+        """``coefficients``, and a call of ``observer``; for layers that a loss observes."""
         raise NotImplementedError
 
     def forward(self, features: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class StyleLayer(nn.Module):
     def _restyled(self, features: Tensor) -> Tensor:
         # an `if` of its own, so that TorchScript does not read what is inside
         if not torch.jit.is_scripting():
-            if self.on_step is not None:
+            if self.observer is not None:
                 return restyle(features, partial(self.observed_coefficients, features))
             return restyle(features, self.coefficients, self.inplace)
         mean, var = statistics(features)

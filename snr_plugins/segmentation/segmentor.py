@@ -14,7 +14,14 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import RestitutionLoss, RestitutionTerms, StageLosses, Step, find_snr
+from snr_plugins.nn import (
+    Observation,
+    RestitutionLoss,
+    RestitutionTerms,
+    StageLosses,
+    find_layers,
+    find_snr,
+)
 
 if TYPE_CHECKING:
     from mmseg.models import EncoderDecoder as Segmentor  # what the mixin may ask for
@@ -45,14 +52,15 @@ class RestitutionSegmentor(Segmentor):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        layers = find_snr(self)
-        if not layers:
+        if not find_layers(self):
             raise InputError(
                 f"{type(self).__name__}: neither the backbone nor the neck has an SNR; set "
                 "backbone.type to SNRResNet, SNRResNetV1c or SNRDRN, with snr_stages, or to "
                 "SNRBackbone, or add neck=dict(type='SNRNeck', ...)"
             )
-        self.snr_losses = StageLosses(layers, self.num_classes, snr_loss_weight, snr_probe_weight)
+        self.snr_losses = StageLosses(
+            find_snr(self), self.num_classes, snr_loss_weight, snr_probe_weight
+        )
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """As the segmentor's own; two more losses."""
@@ -69,18 +77,18 @@ class RestitutionSegmentor(Segmentor):
         return {**losses, **self.snr_losses.weighted(terms)}
 
     def restitution_on_pixels(
-        self, labels: Tensor, name: str, loss: RestitutionLoss, step: Step
+        self, labels: Tensor, name: str, loss: RestitutionLoss, seen: Observation
     ) -> RestitutionTerms:
         """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once labels are given.
 
         Args:
             labels: (N, 1, H, W) class ids.
-            name, loss, step: of the SNR.
+            name, loss, seen: of the SNR.
         """
         # nearest: a label is a name, not a quantity
-        size = step.features.shape[2:]
+        size = seen.features.shape[2:]
         small = F.interpolate(labels.float(), size, mode="nearest").squeeze(1).long()
-        return loss.pixels(step, small, self._ignore_index)
+        return loss.pixels(seen, small, self._ignore_index)
 
     @property
     def _ignore_index(self) -> int:

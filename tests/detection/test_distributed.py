@@ -33,6 +33,45 @@ def train_two_steps(rank: int, folder: str) -> None:
     os._exit(0)
 
 
+def calibrate(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
+    )
+    comm.create_local_process_group(2)
+    torch.manual_seed(0)
+    model = build_model(config(C4)).train()
+    parallel = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    with EventStorage():
+        parallel(same_size()[rank : rank + 1])
+    torch.save(style(model), Path(folder) / f"style_{rank}.pth")
+    os._exit(0)
+
+
+def same_size() -> list[dict]:
+    """Images of one size, so that none is padded for the other."""
+    inputs = batch()[:1] + batch()[:1]
+    inputs[1]["image"] = 255 - inputs[1]["image"] / 2
+    return inputs
+
+
+def style(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {n: p.detach().clone() for n, p in model.named_parameters() if ".snr.norm." in n}
+
+
+def test_calibrated_start_is_that_of_one_process_with_the_whole_batch(tmp_path):
+    torch.multiprocessing.spawn(calibrate, (str(tmp_path),), nprocs=2)
+    torch.manual_seed(0)
+    model = build_model(config(C4)).train()
+    with EventStorage():
+        model(same_size())
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"style_{rank}.pth")
+        assert len(found) == 6
+        for name, value in style(model).items():
+            torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-4)
+
+
 def test_gradients_agree_where_one_process_has_no_box(tmp_path):
     torch.multiprocessing.spawn(train_two_steps, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"gradients_{rank}.pth") for rank in (0, 1))

@@ -46,6 +46,14 @@ def assert_stamps_say(folder, metrics, tests):
     assert list(domains.values()) == pytest.approx(recorded, nan_ok=True)
 
 
+def assert_calibrated(folder):
+    """Gamma is a mean deviation, no longer about 1, and beta a mean of what follows a ReLU."""
+    saved = torch.load(folder / "model_final.pth")["model"]
+    norm = "backbone.bottom_up.res2.snr.norm."
+    assert (saved[norm + "weight"] - 1).abs().mean() > 0.1
+    assert saved[norm + "bias"].min() > -0.05 and saved[norm + "bias"].max() > 0.1
+
+
 def stamp_of(folder):
     """The stamp, with its checkpoint's hash checked against the command line's sha256sum."""
     stamp = json.loads((folder / "synthetic_city_foggy_beta_0.02_val_stamp.json").read_text())
@@ -97,6 +105,14 @@ def test_stock_train_net(command, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert metrics_of(tmp_path)["loss_snr_restitution"] > 0
+    assert_calibrated(tmp_path)
+    weights = ("MODEL.WEIGHTS", tmp_path / "model_final.pth")
+    done = command(
+        launcher("train_net.py"), "--config-file", CONFIG, *TWO_ITERATIONS, *weights,
+        "OUTPUT_DIR", tmp_path / "on", DETECTRON2_ENV_MODULE="snr_plugins.detection.env",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "stay as the checkpoint has them" in done.stdout
 
 
 def test_stock_lazyconfig_train_net(command, tmp_path):

@@ -42,12 +42,12 @@ def form_of(kind):
     labels = torch.tensor([0, 2])
     boxes = (torch.tensor([0, 1, 1]), torch.tensor([0, 2, 1]))
 
-    def form(name, loss, step):
+    def form(name, loss, seen):
         if kind == "pooled":
-            return loss.pooled(step, labels)
+            return loss.pooled(seen, labels)
         if kind == "pixels":
-            return loss.pixels(step, labels[:, None, None].expand(2, *step.features.shape[2:]))
-        return loss.boxes(step, step.features[boxes[0], :, 2:5, 2:6].mean((2, 3)), *boxes)
+            return loss.pixels(seen, labels[:, None, None].expand(2, *seen.features.shape[2:]))
+        return loss.boxes(seen, seen.features[boxes[0], :, 2:5, 2:6].mean((2, 3)), *boxes)
 
     return form
 

@@ -7,7 +7,7 @@ from torch import nn
 from snr_plugins.nn import SNR, fused, insert_snr, textbook
 from snr_plugins.nn.affine import Affine, statistics
 from tests.nn.test_snr import random_features, random_snr
-from tests.nn.watch import saved_maps, step_of
+from tests.nn.watch import observation_of, saved_maps
 
 
 def plain(features, algebra):
@@ -131,7 +131,7 @@ def test_not_in_place_where_the_loss_will_read_the_input():
     x = random_features(2, 32, 6, 5)
     before = x.clone()
     with torch.no_grad():
-        step_of(snr, x)
+        observation_of(snr, x)
     assert torch.equal(x, before)
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR
 from snr_plugins.nn.gate import build_gate
-from tests.nn.watch import step_of
+from tests.nn.watch import observation_of
 
 CHANNELS = 16
 KINDS = ["residual", "bounded", "static", "closed"]
@@ -56,7 +56,7 @@ def test_gate_and_features_equal_the_formula(kind):
     torch.testing.assert_close(gate, expected)
     a = expected[..., None, None]
     torch.testing.assert_close(snr(x), normalised + a * residual)
-    coefficients = step_of(snr, x).coefficients
+    coefficients = observation_of(snr, x).coefficients
     centred = x - coefficients.mean[..., None, None]
     scale, centre = coefficients.contaminated
     contaminated = scale[..., None, None] * centred + centre[..., None, None]

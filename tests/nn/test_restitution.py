@@ -7,7 +7,7 @@ from torch import nn
 
 from benchmarks.timing import peak_bytes
 from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed, textbook
-from tests.nn.watch import saved_maps, step_of
+from tests.nn.watch import observation_of, saved_maps
 
 CHANNELS, CLASSES = 16, 5
 
@@ -39,7 +39,7 @@ def assert_same_loss_and_gradients(terms, restitution, probe, inputs):
 def test_pooled_equals_textbook(stage):
     snr, loss, x = stage
     labels = torch.tensor([0, 3, 4])
-    terms = loss.pooled(step_of(snr, x), labels)
+    terms = loss.pooled(observation_of(snr, x), labels)
     logits = [loss.probe(f.mean(dim=(2, 3))) for f in textbook.features(snr, x)]
     expected = textbook.ranking(*[textbook.entropy(z) for z in logits])
     inputs = [x, *snr.parameters(), *loss.parameters()]
@@ -50,7 +50,7 @@ def test_pixels_equal_textbook(stage):
     snr, loss, x = stage
     labels = torch.randint(0, CLASSES, (3, 6, 8))
     labels[:, :2] = 255
-    terms = loss.pixels(step_of(snr, x), labels)
+    terms = loss.pixels(observation_of(snr, x), labels)
     maps = textbook.features(snr, x)
     logits = [loss.probe(f.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) for f in maps]
     # averaged over the map before the softplus
@@ -70,7 +70,7 @@ def test_boxes_equal_textbook(stage):
             [features[n, :, y0:y1, x0:x1].mean((1, 2)) for n, x0, y0, x1, y1 in boxes]
         )
 
-    terms = loss.boxes(step_of(snr, x), crop(x), image_index, labels)
+    terms = loss.boxes(observation_of(snr, x), crop(x), image_index, labels)
     logits = [loss.probe(crop(f)) for f in textbook.features(snr, x)]
     expected = textbook.ranking(*[textbook.entropy(z) for z in logits])
     inputs = [x, *snr.parameters(), *loss.parameters()]
@@ -80,11 +80,11 @@ def test_boxes_equal_textbook(stage):
 def test_no_box_and_no_labelled_pixel_give_zero_on_the_graph(stage):
     snr, loss, x = stage
     empty = torch.zeros(0, dtype=torch.long)
-    terms = loss.boxes(step_of(snr, x), x.new_zeros(0, CHANNELS), empty, empty)
+    terms = loss.boxes(observation_of(snr, x), x.new_zeros(0, CHANNELS), empty, empty)
     assert terms.restitution == 0 and terms.probe == 0
     (terms.restitution + terms.probe).backward()
     assert snr.gate.fc1.weight.grad is not None and loss.probe.weight.grad is not None
-    terms = loss.pixels(step_of(snr, x), torch.full((3, 6, 8), 255))
+    terms = loss.pixels(observation_of(snr, x), torch.full((3, 6, 8), 255))
     assert terms.probe == 0 and torch.isfinite(terms.restitution)
 
 
@@ -110,7 +110,7 @@ def test_entropy_ordering_emerges_in_training():
     for _ in range(200):
         images, labels = batch()
         features = encoder(images)
-        terms = loss.pooled(step_of(snr, features), labels)
+        terms = loss.pooled(observation_of(snr, features), labels)
         logits = head(snr(features).mean(dim=(2, 3)))
         total = F.cross_entropy(logits, labels) + terms.restitution + terms.probe
         optimizer.zero_grad()
@@ -129,7 +129,7 @@ def test_pixel_loss_keeps_no_map_of_its_own(dtype):
     snr, loss = SNR(64), RestitutionLoss(64, 2)
     x = torch.randn(2, 64, 24, 24).to(dtype).requires_grad_()
     with saved_maps(x.numel() // 2) as kept:
-        terms = loss.pixels(step_of(snr, x), torch.zeros(2, 24, 24, dtype=torch.long))
+        terms = loss.pixels(observation_of(snr, x), torch.zeros(2, 24, 24, dtype=torch.long))
     assert kept == {x.data_ptr()}
     (terms.restitution + terms.probe).backward()
     assert x.grad.abs().sum() > 0
@@ -151,12 +151,12 @@ def test_no_map_is_alive_because_of_the_loss(form):
     def step(with_loss):
         terms = []
 
-        def observe(name, step):
+        def observe(name, seen):
             if form == "pixels":
-                terms.append(losses[name].pixels(step, labels))
+                terms.append(losses[name].pixels(seen, labels))
             else:
-                pooled, zero = step.features[:, :, 10:40, 10:40].mean((2, 3)), torch.zeros(1).long()
-                terms.append(losses[name].boxes(step, pooled, zero, zero))
+                pooled, zero = seen.features[:, :, 10:40, 10:40].mean((2, 3)), torch.zeros(1).long()
+                terms.append(losses[name].boxes(seen, pooled, zero, zero))
 
         with observed(find_snr(network) if with_loss else {}, observe):
             out = network(x)

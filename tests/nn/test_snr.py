@@ -6,7 +6,7 @@ from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, find_snr, observed, textbook
-from tests.nn.watch import step_of
+from tests.nn.watch import observation_of
 
 
 def random_snr(channels=32, dtype=torch.float32, **options):
@@ -39,7 +39,7 @@ def test_equals_textbook(training, layout, dtype, tolerance):
 def test_all_three_features_equal_textbook():
     snr = random_snr(dtype=torch.float64).train()
     x = random_features(2, 32, 5, 7, dtype=torch.float64)
-    step = step_of(snr, x)
+    step = observation_of(snr, x)
     centred = x - step.coefficients.mean[..., None, None]
     for affine, expected in zip(step.coefficients[1:], textbook.features(snr, x), strict=True):
         got = affine.scale[..., None, None] * centred + affine.centre[..., None, None]

@@ -9,7 +9,7 @@ from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import RestitutionLoss, StageLosses, find_snr, insert_snr
-from tests.nn.watch import step_of
+from tests.nn.watch import observation_of
 
 LABELS = torch.tensor([1, 0])
 
@@ -22,8 +22,8 @@ def backbone():
     return insert_snr(net, ["a", "b"], reduction=2)
 
 
-def pooled(name, loss, step):
-    return loss.pooled(step, LABELS)
+def pooled(name, loss, seen):
+    return loss.pooled(seen, LABELS)
 
 
 def test_is_the_weighted_sum_over_the_stages():
@@ -37,7 +37,7 @@ def test_is_the_weighted_sum_over_the_stages():
     after_a = net.a(x)
     b = net.b[1](net.b[0](after_a))
     by_hand = [
-        losses[key].pooled(step_of(stage.snr, inputs), LABELS)
+        losses[key].pooled(observation_of(stage.snr, inputs), LABELS)
         for key, stage, inputs in (("a", net.a, a), ("b", net.b, b))
     ]
     restitution = sum(t.restitution for t in by_hand)

@@ -7,13 +7,13 @@ import torch
 from snr_plugins.nn import observed
 
 
-def step_of(snr, x):
-    """The Step that the loss sees when ``snr`` runs on ``x``."""
-    steps = []
-    with observed({"snr": snr}, lambda _, step: steps.append(step)):
+def observation_of(snr, x):
+    """The Observation that the loss sees when ``snr`` runs on ``x``."""
+    all_seen = []
+    with observed({"snr": snr}, lambda _, seen: all_seen.append(seen)):
         snr(x)
-    (step,) = steps
-    return step
+    (seen,) = all_seen
+    return seen
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from snr_plugins.nn import passes
+from snr_plugins.nn import walks
 from snr_plugins.nn.affine import Affine
 
 SHAPES = [(2, 5, 7, 9), (1, 3, 1, 1), (3, 70, 16, 40), (1, 2, 400, 700)]
@@ -48,7 +48,7 @@ def assert_near(got, expected, tolerance):
 @over_every_map
 def test_statistics(shape, layout, dtype):
     features, _, _ = random_case(shape, layout, dtype)
-    mean, var = passes.statistics(features)
+    mean, var = walks.statistics(features)
     exact = features.double()
     assert_near(mean, exact.mean((2, 3)), min(DTYPES[dtype], 2e-6))
     assert_near(var, exact.var((2, 3), unbiased=False), min(DTYPES[dtype], 2e-6))
@@ -58,17 +58,17 @@ def test_statistics(shape, layout, dtype):
 def test_affine(shape, layout, dtype):
     features, _, (mean, scale, centre, _, _) = random_case(shape, layout, dtype)
     expected = as_map(scale) * (features.double() - as_map(mean)) + as_map(centre)
-    out = passes.affine(features, mean, Affine(scale, centre))
+    out = walks.affine(features, mean, Affine(scale, centre))
     assert_near(out, expected, DTYPES[dtype])
     assert out.dtype == dtype
-    assert passes.affine(features, mean, Affine(scale, centre), inplace=True) is features
+    assert walks.affine(features, mean, Affine(scale, centre), inplace=True) is features
     assert_near(features, expected, DTYPES[dtype])
 
 
 @over_every_map
 def test_gradient_sums(shape, layout, dtype):
     features, grad, (mean, *_) = random_case(shape, layout, dtype)
-    total, product = passes.gradient_sums(grad, features, mean)
+    total, product = walks.gradient_sums(grad, features, mean)
     # sums of many numbers that cancel: compare with their sizes
     size = grad.double().abs().sum((2, 3)).max().item() + 1
     tolerance = min(DTYPES[dtype], 2e-6) * size
@@ -80,7 +80,7 @@ def test_gradient_sums(shape, layout, dtype):
 @over_every_map
 def test_gradient(shape, layout, dtype):
     features, grad, (mean, scale, style_scale, style_centre, _) = random_case(shape, layout, dtype)
-    out = passes.gradient(grad, scale, features, mean, Affine(style_scale, style_centre))
+    out = walks.gradient(grad, scale, features, mean, Affine(style_scale, style_centre))
     expected = as_map(scale) * grad.double() + as_map(style_centre)
     expected = expected + as_map(style_scale) * (features.double() - as_map(mean))
     assert_near(out, expected, 2 * DTYPES[dtype])
@@ -93,7 +93,7 @@ def test_variance_does_not_cancel(layout, mean):
     torch.manual_seed(0)
     features = LAYOUTS[layout](mean + torch.randn(2, 8, 75, 150))
     exact = features.double()
-    got_mean, got_var = passes.statistics(features)
+    got_mean, got_var = walks.statistics(features)
     torch.testing.assert_close(got_mean.double(), exact.mean((2, 3)), rtol=1e-6, atol=0)
     expected = exact.var((2, 3), unbiased=False)
     torch.testing.assert_close(got_var.double(), expected, rtol=1e-3, atol=0)
@@ -103,6 +103,6 @@ def test_variance_does_not_cancel(layout, mean):
 
 def test_constant_maps_have_no_variance():
     features = torch.stack([torch.zeros(4, 5), torch.full((4, 5), 3.0)])[None]
-    mean, var = passes.statistics(features)
+    mean, var = walks.statistics(features)
     assert mean.tolist() == [[0.0, 3.0]]
     assert var.tolist() == [[0.0, 0.0]]
