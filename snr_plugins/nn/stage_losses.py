@@ -41,8 +41,8 @@ class StageLosses(nn.ModuleDict):
         >>> net = insert_snr(nn.Sequential(stage), after=["0"])
         >>> losses = StageLosses(find_snr(net), num_classes=5)
         >>> labels = torch.tensor([2, 4])
-        >>> def form(name, loss, step):  # a class for each image; also: boxes, pixels
-        ...     return loss.pooled(step, labels)
+        >>> def form(name, loss, seen):  # a class for each image; also: boxes, pixels
+        ...     return loss.pooled(seen, labels)
         >>> with losses.observing(form) as terms:
         ...     out = net(torch.rand(2, 3, 8, 8))
         >>> added = losses.weighted(terms)
