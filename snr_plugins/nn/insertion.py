@@ -12,7 +12,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn.layers import check_options, create_layer
 from snr_plugins.nn.style import StyleLayer
 
-EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, so that height, width and channels differ
+EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, as a map is then told by its form too
 
 
 class Shape(NamedTuple):
@@ -47,8 +47,8 @@ def insert_layer(
         backbone: any module that maps an image batch to features.
         after: dotted names of stages, relative to ``backbone``, whose output is one feature map.
         layer: one of :data:`snr_plugins.nn.layers.LAYERS`.
-        shapes: of stages whose output is known; those of all others are read from one small dry
-            run, which needs every operator of the backbone to exist on its device.
+        shapes: of stages whose output is known; those of all others are read from small dry runs,
+            which need every operator of the backbone to exist on its device.
         example: the dry run's input; by default zeros of (1, 3, 64, 160).
         options: the layer's own: for "snr" ``reduction``, ``gate_bias``, ``eps``, ``gate``; and
             ``inplace``. Without it, a layer inside an ``nn.Sequential`` overwrites its input where
@@ -149,17 +149,53 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
 def output_shapes(
     backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None = None
 ) -> dict[str, Shape]:
-    """What each of ``modules`` puts out, by running ``backbone`` once on ``example``.
+    """What each of ``modules`` puts out, by running ``backbone`` on ``example``.
 
-    In evaluation and without gradients; nothing is left changed.
+    And on one twice as high, which tells height from channels; a network that takes one size alone
+    is told by the form of its maps. In evaluation and without gradients; nothing is left changed.
 
     Raises:
         InputError: a module is not run, does not put out one feature map, or nothing tells its
-            height and width from its channels.
+            height from its channels.
     """
     example = torch.zeros(EXAMPLE) if example is None else example
     outputs = _dry_run(backbone, modules, example)
-    return {name: _shape(name, outputs.get(name), example) for name in modules}
+    shapes = {name: _map_shape(name, outputs.get(name)) for name in modules}
+    try:
+        taller = _dry_run(backbone, modules, example.repeat(1, 1, 2, 1))
+    except Exception:  # whatever a network says to a size that it does not take
+        return {name: _shape(name, shapes[name], None, example) for name in modules}
+    return {
+        name: _shape(name, shapes[name], _map_shape(name, taller.get(name)), example)
+        for name in modules
+    }
+
+
+def _map_shape(name: str, output: object) -> torch.Size:
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        what = "is not run" if output is None else "does not put out one feature map"
+        raise InputError(
+            f"insert_layer: stage '{name}' {what} (N, C, H, W) in the backbone's forward; "
+            "choose a stage whose output is a feature map"
+        )
+    return output.shape
+
+
+def _shape(name: str, shape: torch.Size, taller: torch.Size | None, example: Tensor) -> Shape:
+    height, width = example.shape[2:]
+    _, a, b, c = shape
+    if taller is not None:
+        grown = [index for index in (1, 2, 3) if taller[index] != shape[index]]
+        channels_first, channels_last = grown == [2], grown == [1]
+    else:
+        channels_first, channels_last = b * width == c * height, a * width == b * height
+    if channels_first == channels_last:
+        raise InputError(
+            f"insert_layer: stage '{name}' puts out {tuple(shape)} for an image of "
+            f"{height}x{width}, which does not tell channels from height; give an `example` of "
+            "another size, or `shapes`"
+        )
+    return Shape(a, height / b) if channels_first else Shape(c, height / a, True)
 
 
 def _dry_run(
@@ -184,27 +220,3 @@ def _dry_run(
         for module, training in was_training.items():
             module.training = training
     return outputs
-
-
-def _shape(name: str, output: object, example: Tensor) -> Shape:
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        what = "is not run" if output is None else "does not put out one feature map (N, C, H, W)"
-        raise InputError(
-            f"insert_layer: stage '{name}' {what} in the backbone's forward; "
-            "choose a stage whose output is a feature map"
-        )
-    height, width = example.shape[2:]
-
-    def is_map(rows: int, columns: int, slack: int) -> bool:
-        return abs(rows * width - columns * height) <= slack
-
-    _, a, b, c = output.shape
-    for slack in (0, max(height, width)):  # exactly the image's form, then rounded by a pixel
-        channels_first, channels_last = is_map(b, c, slack), is_map(a, b, slack)
-        if channels_first != channels_last:
-            return Shape(a, height / b) if channels_first else Shape(c, height / a, True)
-    raise InputError(
-        f"insert_layer: stage '{name}' puts out {tuple(output.shape)} for an image of "
-        f"{height}x{width}, which does not tell channels from height and width; give an oblong "
-        "`example`, or `shapes`"
-    )

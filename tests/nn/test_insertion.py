@@ -172,14 +172,43 @@ def test_swin_of_torchvision():
     torch.testing.assert_close(got, backbone(x), atol=1e-4, rtol=1e-4)
 
 
-def test_map_that_does_not_tell_its_axes_is_refused():
+class OneSize(nn.Module):
+    """A stage of a network that takes one size of image alone."""
+
+    def __init__(self, channels_last=False, channels=16):
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 4, stride=4)
+        self.channels_last = channels_last
+
+    def forward(self, x):
+        assert x.shape[2:] == (64, 64)
+        out = self.conv(x)
+        return out.permute(0, 2, 3, 1) if self.channels_last else out
+
+
+def test_square_map_with_as_many_channels_is_told_by_a_taller_image():
+    for last in (False, True):
+        stage = ChannelsLast() if last else nn.Conv2d(3, 16, 4, stride=4)
+        backbone = nn.Sequential()
+        backbone.add_module("stage", nn.Sequential(stage))
+        side = 96 if last else 64
+        insert_snr(backbone, ["stage"], example=torch.zeros(1, 3, side, side))
+        assert backbone.stage.snr.channels_last == last
+
+
+def test_network_of_one_size_is_told_by_its_form_or_refused():
+    square = torch.zeros(1, 3, 64, 64)
+    for last in (False, True):
+        backbone = nn.Sequential()
+        backbone.add_module("stage", nn.Sequential(OneSize(last, channels=24)))
+        insert_snr(backbone, ["stage"], example=square)
+        snr = backbone.stage.snr
+        assert (snr.channels, snr.stride, snr.channels_last) == (24, 4.0, last)
     backbone = nn.Sequential()
-    backbone.add_module("stage", nn.Sequential(nn.Conv2d(3, 16, 4, stride=4)))
-    with pytest.raises(InputError, match=r"\(1, 16, 16, 16\).*oblong `example`, or `shapes`"):
-        insert_snr(backbone, ["stage"], example=torch.zeros(1, 3, 64, 64))
+    backbone.add_module("stage", nn.Sequential(OneSize()))
+    with pytest.raises(InputError, match=r"\(1, 16, 16, 16\).*`example` of another size, or `sha"):
+        insert_snr(backbone, ["stage"], example=square)
     assert not find_snr(backbone)
-    insert_snr(backbone, ["stage"], example=torch.zeros(1, 3, 64, 96))
-    assert backbone.stage.snr.channels == 16
 
 
 def test_declared_shapes_need_no_run():
@@ -221,3 +250,10 @@ def test_stage_that_runs_its_children_runs_the_layer_once():
     plain = backbone(x)
     insert_snr(backbone, ["stage"])
     torch.testing.assert_close(backbone(x), backbone.stage.snr(plain))
+
+
+def test_convolutions_without_padding_are_still_told_apart():
+    backbone = nn.Sequential()
+    backbone.add_module("stage", nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 24, 3)))
+    insert_snr(backbone, ["stage"])  # 60 x 156 of 64 x 160
+    assert (backbone.stage.snr.channels, backbone.stage.snr.channels_last) == (24, False)
