@@ -130,7 +130,7 @@ def describe(report: Report, layout: Layout | None, everything: bool) -> str:
     faults = {kind: found for kind, found in report.faults.items() if found}
     mended = ", once mended" if faults else ""
     lines += [f"  good for  {use}{mended}" for use in experiments(report, layout)]
-    lines += [f"  note      {note}" for note in report.notes]
+    lines += [f"  note      {note}" for note in (*report.notes, *odd_images(report))]
     for kind, found in faults.items():
         lines.append(f"  WRONG     {kind}: {len(found)}")
         shown = found if everything else found[:SHOWN]
@@ -140,6 +140,14 @@ def describe(report: Report, layout: Layout | None, everything: bool) -> str:
     if not faults:
         lines.append("  nothing wrong")
     return "\n".join(lines)
+
+
+def odd_images(report: Report) -> list[str]:
+    """A sentence for each way in which images are read otherwise than they are stored."""
+    return [
+        f"{len(paths)} of {report.images} images are {oddity} (first: {paths[0]})"
+        for oddity, paths in report.odd_images.items()
+    ]
 
 
 def _shares(pixels: Counter) -> str:

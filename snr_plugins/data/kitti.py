@@ -14,8 +14,8 @@ import os
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.files import read_png_size
 from snr_plugins.data.frames import Frame
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -54,7 +54,7 @@ def read_kitti(
         box's.
 
     Raises:
-        InputError: a folder or label is missing; an image is no PNG or cut short; a line is not
+        InputError: a folder or label is missing; an image cannot be read; a line is not
             of KITTI's form.
     """
     frames = LAYOUTS["kitti"].frames(Path(root), "train", hint)
@@ -96,7 +96,7 @@ def read_objects(path: Path) -> list[tuple[str, list[float]]]:
 
 
 def _record(frame: Frame) -> dict:
-    height, width = read_png_size(frame.image)
+    height, width = read_image_size(frame.image)
     annotations = [
         {
             "category_id": 0,

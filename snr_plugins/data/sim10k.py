@@ -11,8 +11,8 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from xml.etree import ElementTree
 
-from snr_plugins.data.files import read_image_size
 from snr_plugins.data.frames import Frame, check_same_size
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -34,7 +34,7 @@ def read_sim10k(
         box's, ``iscrowd`` always 0.
 
     Raises:
-        InputError: a folder or label is missing; an image is no JPEG or cut short; an annotation
+        InputError: a folder or label is missing; an image cannot be read; an annotation
             is not of VOC's form or of another size than its image.
     """
     frames = LAYOUTS["sim10k"].frames(Path(root), "train", hint)

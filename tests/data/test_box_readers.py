@@ -115,7 +115,7 @@ def test_kitti_at_fault_is_named(tmp_path, break_tree, message):
             lambda root: Image.new("RGB", (WIDTH, HEIGHT + 2)).save(root / JPEG),
             r"3384645\.jpg is 96x50 pixels but .*3384645\.xml is 96x48",
         ),
-        (lambda root: (root / JPEG).write_text("<html>"), r"3384645\.jpg is not a JPEG"),
+        (lambda root: (root / JPEG).write_text("<html>"), r"3384645\.jpg is no readable image"),
     ],
 )
 def test_sim10k_at_fault_is_named(tmp_path, break_tree, message):

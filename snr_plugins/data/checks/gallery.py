@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from snr_plugins.data.checks.annotations import Box, read_annotation, read_train_ids
 from snr_plugins.data.layout import IDS, Layout
@@ -50,7 +50,7 @@ def _cell(
 ) -> np.ndarray:
     try:
         with Image.open(image) as file:
-            picture = np.asarray(file.convert("RGB"))
+            picture = np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
         height = round(WIDTH * picture.shape[0] / picture.shape[1])
         scale = WIDTH / picture.shape[1]
         cell = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
