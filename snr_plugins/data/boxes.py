@@ -6,6 +6,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from snr_plugins.errors import InputError
@@ -14,6 +15,21 @@ OVERHANG = 2.0  # pixels beyond the image that rounding explains; the frameworks
 THINNEST = 0.01  # pixels; less is lost in the rounding of 32 bit corners
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box of a label file.
+
+    Args:
+        name: of its class.
+        corners: left, top, right, bottom in pixels, counted from 0.
+        where: file and line or object, for messages.
+    """
+
+    name: str
+    corners: list[float]
+    where: str
 
 
 class Mends:
@@ -63,23 +79,20 @@ def check_box(
     """
     left, top, right, bottom = corners
     height, width = size
-    shown = ", ".join(f"{value:g}" for value in corners)
+    values = " ".join(f"{value:g}" for value in corners)
+    shown = f"{where} has the box {values} (left, top, right, bottom from 0)"
     if not all(map(math.isfinite, corners)):
-        raise InputError(f"{where} has the corners {shown}: give finite numbers of pixels.")
+        raise InputError(f"{shown}: give finite numbers of pixels.")
     if right < left or bottom < top:
         raise InputError(
-            f"{where} has the corners {shown}, right or bottom before left or top: give left, top, "
-            "right and bottom in this order."
+            f"{shown}, right or bottom before left or top: give them in this order, in pixels."
         )
     if is_empty(corners):
-        raise InputError(
-            f"{where} has the corners {shown}, without width or height: correct or remove it."
-        )
+        raise InputError(f"{shown}, without width or height: correct or remove it.")
     inside = [max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))]
     if is_empty(inside):
         raise InputError(
-            f"{where} has the corners {shown}, wholly outside of its image of {width}x{height} "
-            "pixels: correct or remove it."
+            f"{shown}, wholly outside of its image of {width}x{height}: correct or remove it."
         )
     if overhang(corners, size) <= OVERHANG:
         return list(corners)

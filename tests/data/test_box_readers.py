@@ -157,3 +157,67 @@ def test_a_folder_without_images_is_named(tmp_path):
         read_image_folder(tmp_path)
     with pytest.raises(InputError, match="nowhere does not exist"):
         read_image_folder(tmp_path / "nowhere")
+
+
+KITTI_IMPOSSIBLE = {
+    "no width": (10, 5, 10, 20),
+    "no height": (10, 5, 20, 5),
+    "outside": (WIDTH + 1, 5, WIDTH + 9, 20),
+    "nan": (float("nan"), 5, 20, 20),
+    "infinite": (10, 5, float("inf"), 20),
+    "right before left": (20, 5, 10, 20),
+}
+
+
+@pytest.mark.parametrize("box", KITTI_IMPOSSIBLE.values(), ids=KITTI_IMPOSSIBLE)
+@pytest.mark.parametrize("kind", ["Car", "DontCare"])
+def test_impossible_boxes_of_kitti_are_named(tmp_path, kind, box):
+    good = ("Car", (1, 2, 30, 40))
+    write_kitti_tree(tmp_path, {"000000": (good, (kind, box))})
+    with pytest.raises(InputError, match=r"000000\.txt, line 2 has the box "):
+        read_kitti(tmp_path)
+
+
+VOC_IMPOSSIBLE = {
+    "right before left": (20, 5, 10, 20),
+    "no width": (11, 5, 10, 20),  # VOC counts the last column in
+    "bottom before top": (10, 20, 20, 5),
+    "outside": (WIDTH + 1, 5, WIDTH + 9, 20),
+    "outside left": (-20, 5, 0, 20),
+    "nan": ("nan", 5, 20, 20),
+    "infinite": (10, 5, 20, "inf"),
+}
+
+
+@pytest.mark.parametrize("box", VOC_IMPOSSIBLE.values(), ids=VOC_IMPOSSIBLE)
+def test_impossible_boxes_of_sim10k_are_named(tmp_path, box):
+    write_sim10k_tree(tmp_path, {"0000001": (("person", (1, 1, 9, 9)), ("car", box))})
+    with pytest.raises(InputError, match=r"0000001\.xml, object 2 \(car\) has the box "):
+        read_sim10k(tmp_path)
+
+
+def test_what_is_no_car_is_not_judged(tmp_path):
+    write_kitti_tree(tmp_path / "k", {"000000": (("Van", (9, 9, 9, 9)), ("Car", (1, 2, 3, 4)))})
+    assert len(read_kitti(tmp_path / "k")[0]["annotations"]) == 1
+    write_sim10k_tree(tmp_path / "s", {"0000001": (("person", (9, 9, 1, 1)),)})
+    assert read_sim10k(tmp_path / "s")[0]["annotations"] == []
+
+
+def test_one_pixel_is_a_box_of_voc(tmp_path):
+    write_sim10k_tree(tmp_path, {"0000001": (("car", (10, 5, 10, 5)),)})
+    assert read_sim10k(tmp_path)[0]["annotations"][0]["bbox"] == [9, 4, 10, 5]
+
+
+def test_boxes_cut_by_the_border_are_clipped_with_a_line_in_the_log(tmp_path, caplog):
+    boxes = (("Car", (-30, 5, 10, 20)), ("Car", (80, 5, WIDTH + 1.5, 20)))
+    (record,) = read_kitti(write_kitti_tree(tmp_path / "k", {"000000": boxes}))
+    # beyond two pixels, and by rounding alone
+    assert [a["bbox"] for a in record["annotations"]] == [[0, 5, 10, 20], [80, 5, WIDTH + 1.5, 20]]
+    assert record["annotations"][0]["area"] == 150
+    (line,) = caplog.messages
+    assert "was clipped, 1 in all (first: " in line and "000000.txt, line 1" in line
+    caplog.clear()
+    frames = {"0000001": (("car", (81, 1, WIDTH + 40, 21)),)}
+    (record,) = read_sim10k(write_sim10k_tree(tmp_path / "s", frames))
+    assert record["annotations"][0]["bbox"] == [80, 0, WIDTH, 21]
+    assert "0000001.xml, object 1 (car)" in caplog.messages[0]

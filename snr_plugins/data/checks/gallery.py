@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,8 @@ def _cell(
         cell = np.full((WIDTH // 2, WIDTH, 3), 64, np.uint8)
         return _write(cell, str(error)[-60:], (4, WIDTH // 4), (255, 255, 255))
     for box in boxes:
+        if not all(map(math.isfinite, box.corners)):
+            continue
         colour = _colour(names.index(box.name))
         x0, y0, x1, y1 = (round(value * scale) for value in box.corners)
         cv2.rectangle(cell, (x0, y0), (x1, y1), colour, 1 if box.is_group else 2)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.checks.annotations import Annotation, read_annotation
+from snr_plugins.data.boxes import Mends, check_box
+from snr_plugins.data.checks.annotations import Annotation, Box, read_annotation
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import POLYGONS
 from snr_plugins.data.images import (
@@ -99,6 +100,7 @@ def inspect_layout(
         for stem in stems
     ]
     size_of: dict[Path, tuple[int, int]] = {}
+    mends = Mends()
     for (_, label), (files, annotation, faults) in zip(
         jobs, _in_threads(layout, jobs, decode, progress), strict=True
     ):
@@ -111,6 +113,9 @@ def inspect_layout(
             continue
         report.pixels.update(annotation.pixels)
         report.boxes.update(box.title for box in annotation.boxes)
+        if layout.label_kind != IDS:  # a mask's box is within the mask
+            for box in annotation.boxes:
+                _check_box(box, next(iter(sizes.values()), None), mends, report)
         left_out = label.stem in layout.left_out
         for path, size in sizes.items():
             if annotation.size not in (None, size):
@@ -126,6 +131,7 @@ def inspect_layout(
             report.faults["label ids that the dataset does not define"].append(
                 f"{label} holds {', '.join(map(str, annotation.unknown))}"
             )
+    report.notes += [f"mended when read: {sentence}" for sentence in mends.sentences()]
     report.sizes.update(size_of.values())
     if layout.one_size:
         _report_odd_sizes(size_of, report)
@@ -277,6 +283,15 @@ def _check(
         if layout.label_kind == IDS and annotation is not None and annotation.missing:
             faults.append(("polygons without masks", f"{annotation.missing} is missing"))
     return files, annotation, faults
+
+
+def _check_box(box: Box, size: tuple[int, int] | None, mends: Mends, report: Report) -> None:
+    if size is None:  # the image is at fault itself
+        return
+    try:
+        check_box(box.corners, size, box.where, mends)
+    except InputError as error:
+        report.faults["impossible box"].append(str(error))
 
 
 def _note_odd_images(files: dict[Path, ImageFile], report: Report) -> None:
