@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from snr_plugins.data.png_jpeg import (
     JPEG_SIGNATURE,
@@ -83,7 +83,9 @@ def read_image_file(path: Path) -> ImageFile:
     except InputError:  # a ValueError too
         raise
     except UNREADABLE as error:
-        raise InputError(f"{path} is no readable image ({error}): mend or remove it.") from error
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "unknown format" if unknown else str(error)
+        raise InputError(f"{path} is no readable image ({reason}): mend or remove it.") from error
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
