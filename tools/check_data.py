@@ -21,7 +21,7 @@ from snr_plugins.data.checks.annotations import Box
 from snr_plugins.data.checks.gallery import gallery
 from snr_plugins.data.checks.inspection import Report, inspect_images, inspect_layout
 from snr_plugins.data.checks.recognition import layout_named, layouts_in
-from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.coco import read_coco
 from snr_plugins.data.files import write_whole
 from snr_plugins.data.folder import list_images
 from snr_plugins.data.layout import Layout
@@ -69,31 +69,40 @@ def check(
 def coco_files(folder: Path) -> list[Path]:
     """COCO files in a folder, or in folders of splits below it."""
     files = sorted([*folder.glob("*.json"), *folder.glob("*/boxes.json")])
-    return [file for file in files if b'"categories"' in file.read_bytes()]
+    return [file for file in files if is_coco(file)]
+
+
+def is_coco(file: Path) -> bool:
+    """Whether a JSON file lists categories, in whatever encoding."""
+    return b'"categories"' in file.read_bytes().replace(b"\0", b"")
 
 
 def check_coco(file: Path, decode: bool) -> tuple[Report, None, dict[Path, list[Box]]]:
     """Images and boxes of a COCO file, whose images lie beside it or in ``images/``."""
-    content = {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        names = [entry["file_name"] for entry in content["images"]]
+        names = [str(entry["file_name"]) for entry in json.loads(file.read_bytes())["images"]]
     except (OSError, ValueError, KeyError, TypeError):
         names = []
     folders = [file.parent / "images", file.parent]
     folder = next((f for f in folders if names and (f / names[0]).is_file()), folders[0])
-    images = [folder / name for name in names]
+    images = [folder / name for name in dict.fromkeys(names)]
     report = inspect_images(folder, [image for image in images if image.is_file()], decode)
     report.title = f"COCO file {file}, images in {folder}"
+    faults: list[str] = []
     try:
-        check_coco_folder(file, folder)
+        coco = read_coco(file, folder, faults=faults)
     except InputError as error:
         report.faults["COCO file"].append(str(error))
         return report, None, {}
-    classes = {entry["id"]: entry["name"] for entry in content["categories"]}
-    path_of = {entry["id"]: folder / entry["file_name"] for entry in content["images"]}
+    known = report.faults["unreadable image"]
+    report.faults["COCO file"] += [
+        fault for fault in faults if not any(fault.endswith(sentence) for sentence in known)
+    ]
+    report.notes += [f"mended when read: {sentence}" for sentence in coco.mends.sentences()]
+    classes = {entry["id"]: entry["name"] for entry in coco.content["categories"]}
+    path_of = {entry["id"]: folder / entry["file_name"] for entry in coco.content["images"]}
     boxes: dict[Path, list[Box]] = {}
-    for entry in content.get("annotations", []):
+    for entry in coco.content.get("annotations", []):
         x, y, width, height = entry["bbox"]
         box = Box(
             classes[entry["category_id"]], [x, y, x + width, y + height], bool(entry["iscrowd"])
@@ -130,7 +139,7 @@ def describe(report: Report, layout: Layout | None, everything: bool) -> str:
     faults = {kind: found for kind, found in report.faults.items() if found}
     mended = ", once mended" if faults else ""
     lines += [f"  good for  {use}{mended}" for use in experiments(report, layout)]
-    lines += [f"  note      {note}" for note in report.notes]
+    lines += [f"  note      {note}" for note in (*report.notes, *odd_images(report))]
     for kind, found in faults.items():
         lines.append(f"  WRONG     {kind}: {len(found)}")
         shown = found if everything else found[:SHOWN]
@@ -140,6 +149,14 @@ def describe(report: Report, layout: Layout | None, everything: bool) -> str:
     if not faults:
         lines.append("  nothing wrong")
     return "\n".join(lines)
+
+
+def odd_images(report: Report) -> list[str]:
+    """A sentence for each way in which images are read otherwise than they are stored."""
+    return [
+        f"{len(paths)} of {report.images} images are {oddity} (first: {paths[0]})"
+        for oddity, paths in report.odd_images.items()
+    ]
 
 
 def _shares(pixels: Counter) -> str:

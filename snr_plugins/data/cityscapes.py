@@ -22,8 +22,9 @@ import numpy as np
 
 from snr_plugins.data.conditions import CONDITIONS
 from snr_plugins.data.file_kinds import INSTANCE_IDS
-from snr_plugins.data.files import read_ids, read_png_size
+from snr_plugins.data.files import read_ids
 from snr_plugins.data.frames import Frame, check_same_size, list_frames
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.labels import CATEGORY_OF_LABEL_ID, THING_CLASSES
 from snr_plugins.errors import InputError
 
@@ -67,7 +68,7 @@ def read_cityscapes(
 
     Raises:
         InputError: unknown condition or convention; a folder or label file is missing; the split
-            is empty; a file is no PNG, or cut short; image and label differ in size.
+            is empty; an image cannot be read; image and label differ in size.
     """
     _check_name("condition", conditions, CONDITIONS)
     _check_name("box convention", [box_convention], BOX_CONVENTIONS)
@@ -85,7 +86,7 @@ def read_cityscapes(
     labels = sorted({frame.label for _, frame in frames})
     with ThreadPool(min(len(labels), os.cpu_count() or 1)) as pool:
         read = pool.map(lambda path: _read_label(path, box_convention, classes), labels)
-        sizes = pool.map(lambda named: read_png_size(named[1].image), frames)
+        sizes = pool.map(lambda named: read_image_size(named[1].image), frames)
     label_of = dict(zip(labels, read, strict=True))
     # Several conditions have one stem each: the name of the condition keeps image ids unique.
     return [

@@ -1,51 +1,89 @@
-"""Checks of a folder of images whose boxes are in one COCO file."""
+"""A folder of images whose boxes are in one COCO file: read into what the frameworks expect."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from snr_plugins.data import coco_fields as fields
+from snr_plugins.data.boxes import Mends
+from snr_plugins.data.coco_boxes import Size, read_annotations
+from snr_plugins.data.images import TRANSPOSED, ImageFile, check_grey, read_image_file
 from snr_plugins.errors import InputError
 
-IMAGE_KEYS = ("id", "file_name", "height", "width")
-# COCO's evaluation reads the last two of every box.
-ANNOTATION_KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+Refuse = Callable[[str], None]
 
 
-def check_coco_folder(
+@dataclass(frozen=True)
+class Coco:
+    """What a COCO file says.
+
+    Args:
+        content: in COCO's format, every field in its type; annotation ids are from 1.
+        mends: what had to be changed for that; without any, ``content`` is the file's own.
+    """
+
+    content: dict
+    mends: Mends
+
+
+def read_coco(
     json_file: str | os.PathLike[str],
     image_root: str | os.PathLike[str],
     classes: Sequence[str] | None = None,
-) -> None:
-    """Make sure that a COCO file and its images can be trained and evaluated on.
+    masks: bool = False,
+    faults: list[str] | None = None,
+) -> Coco:
+    """Read a COCO file, and make sure that it and its images can be trained and evaluated on.
 
-    A file without ``annotations`` passes: it describes unlabelled images.
+    What is refused, mended or left to the framework is a table in ``docs/datasets.md``. A file
+    without ``annotations`` passes: it describes unlabelled images.
 
     Args:
         json_file: boxes in COCO's format.
         image_root: folder that the file's ``file_name`` entries are relative to.
         classes: class names expected in the file, in the order of their ids; None accepts any.
+        masks: leave out boxes without a mask, as training masks needs; else such boxes stay.
+        faults: where to put a sentence about each fault; what has one is left out then. None
+            raises the first.
 
     Raises:
         InputError: the first thing wrong, with the file and the entry it was found in.
     """
     json_file, image_root = Path(json_file), Path(image_root)
-    content = _read_json(json_file)
-    _check_categories(json_file, content["categories"], classes)
-    _check_images(json_file, content["images"], image_root)
-    _check_annotations(json_file, content)
+
+    def refuse(sentence: str) -> None:
+        if faults is None:
+            raise InputError(f"{json_file}: {sentence}")
+        faults.append(f"{json_file}: {sentence}")
+
+    mends = Mends()
+    content = dict(_read_json(json_file, mends))
+    content["categories"] = _read_categories(content["categories"], classes, refuse, mends)
+    content["images"], sizes = _read_images(content["images"], image_root, refuse, mends)
+    if "annotations" in content:
+        category_ids = {category["id"] for category in content["categories"]}
+        content["annotations"] = read_annotations(
+            content["annotations"], sizes, category_ids, masks, refuse, mends
+        )
+    return Coco(content, mends)
 
 
-def _read_json(json_file: Path) -> dict:
+def _read_json(json_file: Path, mends: Mends) -> dict:
     if not json_file.is_file():
         raise InputError(f"The COCO file {json_file} does not exist: check the path.")
     try:
-        content = json.loads(json_file.read_text(encoding="utf-8"))
+        text = json_file.read_bytes()
+        content = json.loads(text)
+        encoding = json.detect_encoding(text)
     except (ValueError, OSError) as error:
         raise InputError(f"{json_file} is not readable JSON ({error}): write it again.") from error
+    if encoding != "utf-8":
+        mends.add(f"the file is {encoding.replace('-sig', ' with a byte order mark')}", "its start")
     for key in ("images", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise InputError(f"{json_file} lacks the list {key!r}: write it in COCO's format.")
@@ -56,73 +94,111 @@ def _read_json(json_file: Path) -> dict:
     return content
 
 
-def _check_entries(json_file: Path, kind: str, entries: list, keys: Sequence[str]) -> set:
-    """The ids of the entries, once all have the keys and no id comes twice."""
-    ids = set()
+def _read_entries(
+    kind: str, entries: list, key: str, identity: Callable, refuse: Refuse, mends: Mends
+) -> list[tuple[str, dict]]:
+    """Where and copy of each entry that has an id and a name of its own, under ``key``."""
+    read: list[tuple[str, dict]] = []
+    place_of: dict[tuple, str] = {}
     for index, entry in enumerate(entries):
-        missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+        where = f"{kind}[{index}]"
+        missing = [k for k in ("id", key) if not isinstance(entry, dict) or k not in entry]
         if missing:
-            raise InputError(f"{json_file}: {kind}[{index}] lacks {', '.join(missing)}: add them.")
-        if entry["id"] in ids:
-            raise InputError(
-                f"{json_file}: {kind}[{index}] repeats the id {entry['id']}: ids must be unique."
-            )
-        ids.add(entry["id"])
-    return ids
+            refuse(f"{where} lacks {', '.join(missing)}: add them.")
+            continue
+        id_, name = identity(entry["id"]), entry[key]
+        if id_ is None:
+            refuse(f"{where} has the id {entry['id']!r}: give a whole number.")
+        elif not isinstance(name, str) or not name.strip():
+            refuse(f"{where} has the {key} {name!r}: give it a text.")
+        elif ("id", id_) in place_of:
+            refuse(f"{where} repeats the id {id_} of {place_of['id', id_]}: ids must be unique.")
+        elif (key, os.path.normpath(name)) in place_of:
+            first = place_of[key, os.path.normpath(name)]
+            refuse(f"{where} repeats the {key} {name!r} of {first}: make them one entry.")
+        else:
+            if type(entry["id"]) is not type(id_):
+                mends.add("an id is no whole number and was read as the one that is meant", where)
+            place_of["id", id_] = place_of[key, os.path.normpath(name)] = where
+            read.append((where, {**entry, "id": id_}))
+    return read
 
 
-def _check_categories(json_file: Path, categories: list, classes: Sequence[str] | None) -> None:
-    _check_entries(json_file, "categories", categories, ("id", "name"))
+def _read_categories(
+    entries: list, classes: Sequence[str] | None, refuse: Refuse, mends: Mends
+) -> list[dict]:
+    read = _read_entries("categories", entries, "name", fields.whole_number, refuse, mends)
+    categories = [category for _, category in read]
     found = [category["name"] for category in sorted(categories, key=lambda entry: entry["id"])]
     if classes is not None and found != list(classes):
-        raise InputError(
-            f"{json_file} has the {len(found)} classes {', '.join(found)} where the "
-            f"{len(classes)} classes {', '.join(classes)} are expected: correct its 'categories'."
+        refuse(
+            f"it has the {len(found)} classes {', '.join(found)} where the {len(classes)} classes "
+            f"{', '.join(classes)} are expected: correct its 'categories'."
         )
+    return categories
 
 
-def _check_images(json_file: Path, images: list, image_root: Path) -> None:
-    _check_entries(json_file, "images", images, IMAGE_KEYS)
-    names = [image["file_name"] for image in images]
-    missing = [name for name in names if not (image_root / name).is_file()]
+def _read_images(
+    entries: list, image_root: Path, refuse: Refuse, mends: Mends
+) -> tuple[list[dict], dict[int | str, Size | None]]:
+    """The images, and the (height, width) of each by its id."""
+    read = _read_entries("images", entries, "file_name", fields.identity, refuse, mends)
+    paths = [image_root / image["file_name"] for _, image in read]
+    missing = [
+        image["file_name"]
+        for (_, image), path in zip(read, paths, strict=True)
+        if not path.is_file()
+    ]
     if missing:
-        raise InputError(
-            f"{len(missing)} of {len(names)} images named in {json_file} are not in {image_root} "
+        refuse(
+            f"{len(missing)} of {len(entries)} images that it names are not in {image_root} "
             f"(first: {missing[0]}): check the image folder."
         )
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        files = pool.map(_read_file, paths)
+    sizes: dict[int | str, Size | None] = {}
+    for (where, image), path, file in zip(read, paths, files, strict=True):
+        sizes[image["id"]] = None
+        if isinstance(file, InputError):
+            if path.is_file():
+                refuse(f"{where}: {file}")
+            continue
+        sizes[image["id"]] = file.size
+        _read_size(where, image, path, file, refuse, mends)
+    return [image for _, image in read], sizes
 
 
-def _check_annotations(json_file: Path, content: dict) -> None:
-    annotations = content.get("annotations", [])
-    _check_entries(json_file, "annotations", annotations, ANNOTATION_KEYS)
-    image_ids = {image["id"] for image in content["images"]}
-    category_ids = {category["id"] for category in content["categories"]}
-    for index, annotation in enumerate(annotations):
-        where = f"{json_file}: annotations[{index}]"
-        if annotation["image_id"] not in image_ids:
-            raise InputError(
-                f"{where} names the image {annotation['image_id']}, which 'images' does not list: "
-                "add the image or remove the box."
+def _read_file(path: Path) -> ImageFile | InputError:
+    try:
+        image = read_image_file(path)
+        check_grey(path, image)
+    except InputError as error:
+        return error
+    return image
+
+
+def _read_size(
+    where: str, image: dict, path: Path, file: ImageFile, refuse: Refuse, mends: Mends
+) -> None:
+    """Make the height and width of an entry those of its file."""
+    for key, value in zip(("height", "width"), file.size, strict=True):
+        if image.get(key) is None:
+            mends.add("height or width is missing and was taken from the file", where)
+            image[key] = value
+    given = fields.whole_number(image["height"]), fields.whole_number(image["width"])
+    if given != file.size:
+        shown = f"{where} says that it is {image['width']}x{image['height']} pixels"
+        real = f"{file.size[1]}x{file.size[0]}"
+        if given == file.stored_size and file.orientation in TRANSPOSED:
+            refuse(
+                f"{shown}, but {path} is a photograph that is turned to {real} as its EXIF data "
+                "asks when it is read: turn the boxes too, or remove the orientation from it."
             )
-        if annotation["category_id"] not in category_ids:
-            raise InputError(
-                f"{where} has the category {annotation['category_id']}, which 'categories' does "
-                "not list: add the category or remove the box."
+        else:
+            refuse(
+                f"{shown}, but {path} is {real}: use the images that the boxes were drawn on, or "
+                "correct the size."
             )
-        if annotation.get("ignore"):
-            raise InputError(f"{where} is marked 'ignore': mark it 'iscrowd' or remove it.")
-        if not _is_box(annotation["bbox"]):
-            raise InputError(
-                f"{where} has the box {annotation['bbox']}: give [x, y, width, height] in pixels, "
-                "none of the last two negative."
-            )
-
-
-def _is_box(box: object) -> bool:
-    return (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(isinstance(value, (int, float)) and math.isfinite(value) for value in box)
-        and box[2] >= 0
-        and box[3] >= 0
-    )
+    elif not (isinstance(image["height"], int) and isinstance(image["width"], int)):
+        mends.add("height or width is of another type and was read as meant", where)
+        image["height"], image["width"] = file.size

@@ -12,76 +12,30 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from snr_plugins.data.png_jpeg import PNG_SIGNATURE, is_whole_png, png_chunks
 from snr_plugins.errors import InputError
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 PNG_LEVEL = 2  # fast; a level of 9 saves a tenth of the size and takes ten times as long
-JPEG_SIGNATURE = b"\xff\xd8"
-JPEG_END = b"\xff\xd9"
-JPEG_TAIL = 1024  # bytes; some writers pad a JPEG after its end
 ONE_ID_PER_PIXEL = ("L", "P", "I;16", "I")  # Pillow's modes; P by index, whatever the palette
 
 
 def read_png_size(path: Path) -> tuple[int, int]:
-    """(height, width) of a PNG that is whole, from its first and last bytes.
+    """(height, width) of a PNG that is whole; its pixels are not decoded.
 
     Raises:
-        InputError: the file cannot be read, is no PNG, or does not end as one.
+        InputError: the file cannot be read, is no PNG, or is cut short.
     """
-    head, tail = _ends_of(path, 24, len(PNG_END))
-    if len(head) < 24 or not head.startswith(PNG_SIGNATURE):
-        raise InputError(f"{path} is not a PNG image: copy or download it again.")
-    if tail != PNG_END:
-        raise InputError(f"{path} is cut short or damaged: copy or download it again.")
-    width, height = struct.unpack(">II", head[16:24])
-    return height, width
-
-
-def read_image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image; of PNG and JPEG, one that is whole. Pixels are not decoded.
-
-    Raises:
-        InputError: the file cannot be read, is not the image that its name says, or is cut short.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".png":
-        return read_png_size(path)
-    if suffix in (".jpg", ".jpeg"):
-        head, tail = _ends_of(path, len(JPEG_SIGNATURE), JPEG_TAIL)
-        if head != JPEG_SIGNATURE:
-            raise InputError(f"{path} is not a JPEG image: copy or download it again.")
-        if JPEG_END not in tail:
-            raise InputError(f"{path} is cut short or damaged: copy or download it again.")
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is no readable image ({error}): mend or remove it.") from error
-
-
-def check_decodes(path: Path) -> None:
-    """Decode an image.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
-
-
-def _ends_of(path: Path, first: int, last: int) -> tuple[bytes, bytes]:
     try:
         with open(path, "rb") as file:
-            head = file.read(first)
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - last))
-            return head, file.read()
+            if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+                raise InputError(f"{path} is not a PNG image: copy or download it again.")
+            chunks = png_chunks(file)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the file.") from error
+    if chunks is None:
+        raise InputError(f"{path} is cut short or damaged: copy or download it again.")
+    width, height = struct.unpack(">II", chunks[0][:8])
+    return height, width
 
 
 def decode_ids(content: bytes, name: str | Path, in_red_channel: bool = False) -> np.ndarray:
@@ -98,7 +52,7 @@ def decode_ids(content: bytes, name: str | Path, in_red_channel: bool = False) -
     # OpenCV decodes a file that was cut short without complaint.
     if not content.startswith(PNG_SIGNATURE):
         raise InputError(f"{name} is not a PNG image: copy or download it again.")
-    if not content.endswith(PNG_END):
+    if not is_whole_png(BytesIO(content)):
         raise InputError(f"{name} is cut short or damaged: copy or download it again.")
     if in_red_channel:
         # Pillow cuts 16 bit colour down to 8 bits, which leaves nothing of small ids.

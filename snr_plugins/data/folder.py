@@ -6,7 +6,7 @@ import os
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.files import read_image_size
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.listing import IMAGE_SUFFIXES, is_image, walk
 from snr_plugins.errors import InputError
 

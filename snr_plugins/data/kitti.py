@@ -9,13 +9,14 @@ A line of the text is one object: its type, how far it is cut off and hidden, it
 
 from __future__ import annotations
 
-import math
 import os
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.files import read_png_size
+from snr_plugins.data.boxes import LabelledBox, Mends, check_box
 from snr_plugins.data.frames import Frame
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -43,7 +44,7 @@ def read_kitti(
     Only ``Car`` counts: vans and trucks are background, as in the papers that transfer between
     KITTI and Cityscapes. ``DontCare`` is kept as a group (``iscrowd=1``): not trained on, and a
     detection there is neither right nor wrong, as in KITTI's own evaluation. Boxes are as
-    published.
+    published, but for what `snr_plugins.data.boxes.check_box` clips.
 
     Args:
         root: the folder that holds ``training``.
@@ -54,16 +55,19 @@ def read_kitti(
         box's.
 
     Raises:
-        InputError: a folder or label is missing; an image is no PNG or cut short; a line is not
-            of KITTI's form.
+        InputError: a folder or label is missing; an image cannot be read; a line is not
+            of KITTI's form; a box is impossible.
     """
+    mends = Mends()
     frames = LAYOUTS["kitti"].frames(Path(root), "train", hint)
     with ThreadPool(os.cpu_count() or 1) as pool:
-        return pool.map(_record, frames)
+        records = pool.map(partial(_record, mends=mends), frames)
+    mends.log(Path(root))
+    return records
 
 
-def read_objects(path: Path) -> list[tuple[str, list[float]]]:
-    """Type and box [left, top, right, bottom] of each line of a label file.
+def read_objects(path: Path) -> list[LabelledBox]:
+    """Type and box of each line of a label file; boxes are not checked yet.
 
     Raises:
         InputError: the file or a line is not of KITTI's form.
@@ -83,30 +87,30 @@ def read_objects(path: Path) -> list[tuple[str, list[float]]]:
                 "labels that the dataset came with."
             )
         try:
-            box = [float(value) for value in fields[BOX]]
-        except ValueError:
-            box = [math.nan]
-        if not all(map(math.isfinite, box)) or box[2] < box[0] or box[3] < box[1]:
+            corners = [float(value) for value in fields[BOX]]
+        except ValueError as error:
             raise InputError(
                 f"{path}, line {number} has the box {' '.join(fields[BOX])}: give left, top, right "
                 "and bottom in pixels."
-            )
-        objects.append((fields[0], box))
+            ) from error
+        objects.append(LabelledBox(fields[0], corners, f"{path}, line {number}"))
     return objects
 
 
-def _record(frame: Frame) -> dict:
-    height, width = read_png_size(frame.image)
-    annotations = [
-        {
-            "category_id": 0,
-            "bbox": box,
-            "area": (box[2] - box[0]) * (box[3] - box[1]),
-            "iscrowd": int(kind == "DontCare"),
-        }
-        for kind, box in read_objects(frame.label)
-        if kind in ("Car", "DontCare")
-    ]
+def _record(frame: Frame, mends: Mends) -> dict:
+    height, width = read_image_size(frame.image)
+    annotations = []
+    for box in read_objects(frame.label):
+        if box.name in ("Car", "DontCare"):
+            left, top, right, bottom = check_box(box.corners, (height, width), box.where, mends)
+            annotations.append(
+                {
+                    "category_id": 0,
+                    "bbox": [left, top, right, bottom],
+                    "area": (right - left) * (bottom - top),
+                    "iscrowd": int(box.name == "DontCare"),
+                }
+            )
     return {
         "file_name": str(frame.image),
         "image_id": frame.stem,

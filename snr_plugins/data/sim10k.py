@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from xml.etree import ElementTree
 
-from snr_plugins.data.files import read_image_size
+from snr_plugins.data.boxes import LabelledBox, Mends, check_box
 from snr_plugins.data.frames import Frame, check_same_size
+from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
@@ -34,16 +36,19 @@ def read_sim10k(
         box's, ``iscrowd`` always 0.
 
     Raises:
-        InputError: a folder or label is missing; an image is no JPEG or cut short; an annotation
-            is not of VOC's form or of another size than its image.
+        InputError: a folder or label is missing; an image cannot be read; an annotation
+            is not of VOC's form or of another size than its image; a box is impossible.
     """
+    mends = Mends()
     frames = LAYOUTS["sim10k"].frames(Path(root), "train", hint)
     with ThreadPool(os.cpu_count() or 1) as pool:
-        return pool.map(_record, frames)
+        records = pool.map(partial(_record, mends=mends), frames)
+    mends.log(Path(root))
+    return records
 
 
-def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[float]]]]:
-    """((height, width), name and box [left, top, right, bottom] of each object), counted from 0.
+def read_objects(path: Path) -> tuple[tuple[int, int], list[LabelledBox]]:
+    """((height, width), name and box of each object); boxes are not checked yet.
 
     Raises:
         InputError: the file is not of VOC's form.
@@ -52,11 +57,12 @@ def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[floa
         tree = ElementTree.parse(path)
         size = int(tree.findtext("size/height", "")), int(tree.findtext("size/width", ""))
         objects = []
-        for entry in tree.iterfind("object"):
+        for number, entry in enumerate(tree.iterfind("object"), 1):
+            name = entry.findtext("name", "")
             box = [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin")]
             box = [value - 1 for value in box]
             box += [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")]
-            objects.append((entry.findtext("name", ""), box))
+            objects.append(LabelledBox(name, box, f"{path}, object {number} ({name})"))
     except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is no annotation of PASCAL VOC ({error}): copy or download it again."
@@ -64,23 +70,26 @@ def read_objects(path: Path) -> tuple[tuple[int, int], list[tuple[str, list[floa
     return size, objects
 
 
-def _record(frame: Frame) -> dict:
+def _record(frame: Frame, mends: Mends) -> dict:
     size = read_image_size(frame.image)
     label_size, objects = read_objects(frame.label)
     check_same_size(frame.image, size, frame.label, label_size)
+    annotations = []
+    for box in objects:
+        if box.name == "car":
+            left, top, right, bottom = check_box(box.corners, size, box.where, mends)
+            annotations.append(
+                {
+                    "category_id": 0,
+                    "bbox": [left, top, right, bottom],
+                    "area": (right - left) * (bottom - top),
+                    "iscrowd": 0,
+                }
+            )
     return {
         "file_name": str(frame.image),
         "image_id": frame.stem,
         "height": size[0],
         "width": size[1],
-        "annotations": [
-            {
-                "category_id": 0,
-                "bbox": box,
-                "area": (box[2] - box[0]) * (box[3] - box[1]),
-                "iscrowd": 0,
-            }
-            for name, box in objects
-            if name == "car"
-        ],
+        "annotations": annotations,
     }

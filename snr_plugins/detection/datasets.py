@@ -9,16 +9,19 @@ its scores: ``folder`` (below the root), ``conditions``, ``betas``, ``box_conven
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.structures import BoxMode
 
 from snr_plugins.data.cityscapes import read_cityscapes
-from snr_plugins.data.coco import check_coco_folder
+from snr_plugins.data.coco import read_coco
 from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
@@ -81,21 +84,36 @@ def register_cityscapes_folder(
 
 
 def register_coco_folder(
-    name: str, json_file: str, image_root: str, classes: Sequence[str] | None = None
+    name: str,
+    json_file: str,
+    image_root: str,
+    classes: Sequence[str] | None = None,
+    masks: bool = False,
 ) -> None:
     """Register any folder of images whose boxes are in one COCO file.
 
     Unlike Detectron2's ``register_coco_instances``, the file and its images are checked when the
-    dataset is loaded, before training starts.
+    dataset is loaded, before training starts, and mended where the meaning is sure. Training and
+    evaluation see the mended boxes; the file stays as it is.
 
     Args:
         name: the name for DATASETS.TRAIN or DATASETS.TEST.
         json_file: boxes in COCO's format; without ``annotations`` the images are unlabelled.
         image_root: folder of the images.
         classes: names that the file's categories must have, ordered by id; None takes any.
+        masks: leave out boxes without a valid mask, as MODEL.MASK_ON needs.
     """
-    DatasetCatalog.register(name, lambda: _load_coco(name, json_file, image_root, classes))
-    MetadataCatalog.get(name).set(json_file=json_file, image_root=image_root)
+
+    def load() -> list[dict]:
+        path = _clean_coco(name, json_file, image_root, classes, masks)
+        # What the COCO evaluator reads. Metadata refuses to change a value.
+        metadata = MetadataCatalog.get(name)
+        vars(metadata).pop("json_file", None)
+        metadata.json_file = path
+        return load_coco_json(path, image_root, name)
+
+    DatasetCatalog.register(name, load)
+    MetadataCatalog.get(name).set(source_file=json_file, image_root=image_root)
     _describe(name, os.path.abspath(image_root), "coco", (), None)
 
 
@@ -153,7 +171,8 @@ def _load_camvid(dataset: NamedDataset, folder: str) -> list[dict]:
             f"holds camvid, with images/ and boxes.json in camvid/{dataset.split}."
         )
     json_file, image_root = os.path.join(folder, "boxes.json"), os.path.join(folder, "images")
-    return _load_coco(dataset.name, json_file, image_root, dataset.classes)
+    path = _clean_coco(dataset.name, json_file, image_root, dataset.classes)
+    return load_coco_json(path, image_root, dataset.name)
 
 
 def _register(root: str | None, name: str, load: Callable[[], list[dict]]) -> bool:
@@ -195,8 +214,26 @@ def _in_pixels(records: list[dict]) -> list[dict]:
     return records
 
 
-def _load_coco(
-    name: str, json_file: str, image_root: str, classes: Sequence[str] | None
-) -> list[dict]:
-    check_coco_folder(json_file, image_root, classes)
-    return load_coco_json(json_file, image_root, name)
+def _clean_coco(
+    name: str,
+    json_file: str,
+    image_root: str,
+    classes: Sequence[str] | None,
+    masks: bool = False,
+) -> str:
+    """A COCO file as Detectron2 reads it rightly: the given one, or a mended copy of it.
+
+    The copy lasts as long as the process.
+    """
+    coco = read_coco(json_file, image_root, classes, masks)
+    if not coco.mends:
+        return json_file
+    coco.mends.log(Path(json_file))
+    path = Path(_folder_of_copies().name, f"{name.replace('/', '_')}.json")
+    write_whole(path, json_bytes(coco.content))
+    return str(path)
+
+
+@cache
+def _folder_of_copies() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="snr_plugins_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import convert_to_coco_json
 from detectron2.evaluation import COCOEvaluator
 from detectron2.utils import comm
@@ -59,7 +59,7 @@ def coco_evaluator(dataset_name: str, output_dir: str, run: Run | None = None) -
     distributed run.
 
     Small, medium and large refer to the area of the box, except where the dataset is a COCO file
-    with areas of its own (`register_coco_folder`), which is evaluated as it stands.
+    with areas of its own (`register_coco_folder`), which is evaluated as its loader mended it.
 
     Args:
         dataset_name: a registered dataset.
@@ -70,6 +70,8 @@ def coco_evaluator(dataset_name: str, output_dir: str, run: Run | None = None) -
         InputError: the dataset cannot be read.
     """
     metadata = MetadataCatalog.get(dataset_name)
+    if metadata.get("source_file"):
+        DatasetCatalog.get(dataset_name)  # which sets json_file to what it has read
     converted_name = f"{dataset_name}_coco_format.json"
     known = metadata.get("json_file")
     if known is None or os.path.basename(known) == converted_name:

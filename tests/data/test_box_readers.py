@@ -115,7 +115,7 @@ def test_kitti_at_fault_is_named(tmp_path, break_tree, message):
             lambda root: Image.new("RGB", (WIDTH, HEIGHT + 2)).save(root / JPEG),
             r"3384645\.jpg is 96x50 pixels but .*3384645\.xml is 96x48",
         ),
-        (lambda root: (root / JPEG).write_text("<html>"), r"3384645\.jpg is not a JPEG"),
+        (lambda root: (root / JPEG).write_text("<html>"), r"3384645\.jpg is no readable image"),
     ],
 )
 def test_sim10k_at_fault_is_named(tmp_path, break_tree, message):
@@ -157,3 +157,68 @@ def test_a_folder_without_images_is_named(tmp_path):
         read_image_folder(tmp_path)
     with pytest.raises(InputError, match="nowhere does not exist"):
         read_image_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("box", "reason"),
+    [
+        ((10, 5, 10, 20), "without width or height"),
+        ((10, 5, 20, 5), "without width or height"),
+        ((WIDTH + 1, 5, WIDTH + 9, 20), f"wholly outside of its image of {WIDTH}x{HEIGHT}"),
+        ((float("nan"), 5, 20, 20), "give finite numbers"),
+        ((10, 5, float("inf"), 20), "give finite numbers"),
+        ((20, 5, 10, 20), "right or bottom before left or top"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Car", "DontCare"])
+def test_impossible_boxes_of_kitti_are_named(tmp_path, kind, box, reason):
+    good = ("Car", (1, 2, 30, 40))
+    write_kitti_tree(tmp_path, {"000000": (good, (kind, box))})
+    with pytest.raises(InputError, match=rf"000000\.txt, line 2 has the box .*{reason}"):
+        read_kitti(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("box", "reason"),
+    [
+        ((20, 5, 10, 20), "right or bottom before left or top"),
+        ((10, 20, 20, 5), "right or bottom before left or top"),
+        ((11, 5, 10, 20), "without width or height"),  # VOC counts the last column in
+        ((WIDTH + 1, 5, WIDTH + 9, 20), "wholly outside"),
+        ((-20, 5, 0, 20), "wholly outside"),
+        (("nan", 5, 20, 20), "give finite numbers"),
+        ((10, 5, 20, "inf"), "give finite numbers"),
+    ],
+)
+def test_impossible_boxes_of_sim10k_are_named(tmp_path, box, reason):
+    write_sim10k_tree(tmp_path, {"0000001": (("person", (1, 1, 9, 9)), ("car", box))})
+    expected = rf"0000001\.xml, object 2 \(car\) has the box .*{reason}"
+    with pytest.raises(InputError, match=expected):
+        read_sim10k(tmp_path)
+
+
+def test_what_is_no_car_is_not_judged(tmp_path):
+    write_kitti_tree(tmp_path / "k", {"000000": (("Van", (9, 9, 9, 9)), ("Car", (1, 2, 3, 4)))})
+    assert len(read_kitti(tmp_path / "k")[0]["annotations"]) == 1
+    write_sim10k_tree(tmp_path / "s", {"0000001": (("person", (9, 9, 1, 1)),)})
+    assert read_sim10k(tmp_path / "s")[0]["annotations"] == []
+
+
+def test_one_pixel_is_a_box_of_voc(tmp_path):
+    write_sim10k_tree(tmp_path, {"0000001": (("car", (10, 5, 10, 5)),)})
+    assert read_sim10k(tmp_path)[0]["annotations"][0]["bbox"] == [9, 4, 10, 5]
+
+
+def test_boxes_cut_by_the_border_are_clipped_with_a_line_in_the_log(tmp_path, caplog):
+    boxes = (("Car", (-30, 5, 10, 20)), ("Car", (80, 5, WIDTH + 1.5, 20)))
+    (record,) = read_kitti(write_kitti_tree(tmp_path / "k", {"000000": boxes}))
+    # beyond two pixels, and by rounding alone
+    assert [a["bbox"] for a in record["annotations"]] == [[0, 5, 10, 20], [80, 5, WIDTH + 1.5, 20]]
+    assert record["annotations"][0]["area"] == 150
+    (line,) = caplog.messages
+    assert "was clipped, 1 in all (first: " in line and "000000.txt, line 1" in line
+    caplog.clear()
+    frames = {"0000001": (("car", (81, 1, WIDTH + 40, 21)),)}
+    (record,) = read_sim10k(write_sim10k_tree(tmp_path / "s", frames))
+    assert record["annotations"][0]["bbox"] == [80, 0, WIDTH, 21]
+    assert "0000001.xml, object 1 (car)" in caplog.messages[0]

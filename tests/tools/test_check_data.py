@@ -288,6 +288,53 @@ def test_kitti_and_sim10k(tmp_path):
     assert "000000.txt, line 1 is not a type" in check(tmp_path / "kitti", "--any-count", code=1)
 
 
+def test_impossible_boxes_of_kitti_and_sim10k_are_all_listed(tmp_path):
+    objects = (("Van", (9, 9, 9, 20)), ("Car", (500, 9, 509, 20)), ("Car", (80, 9, 120, 20)))
+    report = check(write_kitti_tree(tmp_path / "kitti", {"000000": objects}), "--any-count", code=1)
+    assert "impossible box: 2" in report and "line 1 has the box 9 9 9 20" in report
+    assert "line 2 has the box 500 9 509 20" in report
+    assert "reaches outside its image and was clipped, 1 in all" in report
+    objects = (("car", (20, 5, 10, 20)), ("person", ("nan", 5, 10, 20)))
+    root = write_sim10k_tree(tmp_path / "sim10k", {"0000001": objects})
+    report = check(root, "--any-count", "--picture", tmp_path / "boxes.png", code=1)
+    assert "impossible box: 2" in report and "object 2 (person) has the box nan" in report
+
+
+def test_odd_images_are_told(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
+    Image.new("CMYK", (40, 30)).save(tmp_path / "print.jpg")
+    Image.new("RGBA", (40, 30)).save(tmp_path / "drawn.png")
+    report = check(tmp_path, code=0)
+    assert "1 of 3 images are turned or mirrored as EXIF asks" in report and "30x40 (1)" in report
+    assert "are of mode CMYK" in report and "are read without alpha" in report
+    Image.new("I;16", (40, 30)).save(tmp_path / "thermal.png")
+    report = check(tmp_path, code=1)
+    assert "unreadable image: 1" in report and "thermal.png is grey of more than 8 bits" in report
+
+
+def test_all_faults_and_mends_of_a_coco_file_are_listed(tmp_path):
+    write_image(tmp_path / "images" / "a.jpg", (30, 40))
+    boxes = ([1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4], [90, 90, 3, 4], [1, 2, 0, 4])
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 30, "width": 40}],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": [
+            {"id": i, "image_id": 1, "category_id": 1, "bbox": box} for i, box in enumerate(boxes)
+        ],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(coco), encoding="utf-16")
+    report = check(tmp_path, code=1)
+    assert "COCO file: 2" in report and "boxes     dog 1" in report
+    assert "annotations[1] has the box [0.1" in report and "wholly outside" in report
+    for mend in ("the file is utf-16", "no width or height", "given anew", "area is missing"):
+        assert mend in report
+    (tmp_path / "images" / "a.jpg").write_bytes(b"<html>")
+    report = check(tmp_path, code=1)
+    assert report.count("a.jpg is no readable image") == 1
+
+
 def test_a_coco_file_and_a_plain_folder(tmp_path):
     write_image(tmp_path / "images" / "a.jpg", (30, 40))
     coco = {

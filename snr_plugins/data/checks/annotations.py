@@ -20,11 +20,12 @@ from snr_plugins.data.layout import KITTI_TEXT, VOC_XML, Layout
 
 @dataclass(frozen=True)
 class Box:
-    """Class name, [x0, y0, x1, y1] in pixels, and whether it is a group."""
+    """Class name, [x0, y0, x1, y1] in pixels, whether it is a group, and where it was read."""
 
     name: str
     corners: list[float]
     is_group: bool = False
+    where: str = ""
 
     @property
     def title(self) -> str:
@@ -58,11 +59,15 @@ def read_annotation(layout: Layout, path: Path) -> Annotation:
         InputError: it cannot be read, or is not of the layout's form.
     """
     if layout.label_kind == KITTI_TEXT:
-        boxes = [Box(kind, box, kind == "DontCare") for kind, box in kitti.read_objects(path)]
+        boxes = [
+            Box(box.name, box.corners, box.name == "DontCare", box.where)
+            for box in kitti.read_objects(path)
+        ]
         return Annotation(None, boxes=boxes)
     if layout.label_kind == VOC_XML:
         size, objects = sim10k.read_objects(path)
-        return Annotation(size, boxes=[Box(name, box) for name, box in objects])
+        boxes = [Box(box.name, box.corners, where=box.where) for box in objects]
+        return Annotation(size, boxes=boxes)
     return _read_ids(layout, path)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from snr_plugins.data.checks.annotations import Box, read_annotation, read_train_ids
 from snr_plugins.data.layout import IDS, Layout
@@ -50,7 +51,7 @@ def _cell(
 ) -> np.ndarray:
     try:
         with Image.open(image) as file:
-            picture = np.asarray(file.convert("RGB"))
+            picture = np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
         height = round(WIDTH * picture.shape[0] / picture.shape[1])
         scale = WIDTH / picture.shape[1]
         cell = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
@@ -62,6 +63,8 @@ def _cell(
         cell = np.full((WIDTH // 2, WIDTH, 3), 64, np.uint8)
         return _write(cell, str(error)[-60:], (4, WIDTH // 4), (255, 255, 255))
     for box in boxes:
+        if not all(map(math.isfinite, box.corners)):
+            continue
         colour = _colour(names.index(box.name))
         x0, y0, x1, y1 = (round(value * scale) for value in box.corners)
         cv2.rectangle(cell, (x0, y0), (x1, y1), colour, 1 if box.is_group else 2)

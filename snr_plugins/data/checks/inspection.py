@@ -11,10 +11,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.checks.annotations import Annotation, read_annotation
+from snr_plugins.data.boxes import Mends, check_box
+from snr_plugins.data.checks.annotations import Annotation, Box, read_annotation
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import POLYGONS
-from snr_plugins.data.files import check_decodes, read_image_size
+from snr_plugins.data.images import (
+    ImageFile,
+    check_decodes,
+    check_grey,
+    oddities,
+    read_image_file,
+)
 from snr_plugins.data.layout import IDS, Layout
 from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
@@ -29,6 +36,7 @@ class Report:
         images, labels: number of files that bear the expected names.
         published: number of images that the dataset's paper has; None where any is right.
         sizes: number of images of each (height, width).
+        odd_images: images that are read another way than they are stored, by what is odd.
         pixels: number of labelled pixels of each class.
         boxes: number of boxes of each class; groups apart, as "car group".
         faults: sentences by kind of fault.
@@ -41,6 +49,7 @@ class Report:
     labels: int = 0
     published: int | None = None
     sizes: Counter = field(default_factory=Counter)
+    odd_images: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     pixels: Counter = field(default_factory=Counter)
     boxes: Counter = field(default_factory=Counter)
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -91,16 +100,22 @@ def inspect_layout(
         for stem in stems
     ]
     size_of: dict[Path, tuple[int, int]] = {}
-    for (_, label), (sizes, annotation, faults) in zip(
+    mends = Mends()
+    for (_, label), (files, annotation, faults) in zip(
         jobs, _in_threads(layout, jobs, decode, progress), strict=True
     ):
         for kind, sentence in faults:
             report.faults[kind].append(sentence)
+        _note_odd_images(files, report)
+        sizes = {path: file.size for path, file in files.items()}
         size_of.update(sizes)
         if annotation is None or label is None:
             continue
         report.pixels.update(annotation.pixels)
         report.boxes.update(box.title for box in annotation.boxes)
+        if layout.label_kind != IDS:  # a mask's box is within the mask
+            for box in annotation.boxes:
+                _check_box(box, next(iter(sizes.values()), None), mends, report)
         left_out = label.stem in layout.left_out
         for path, size in sizes.items():
             if annotation.size not in (None, size):
@@ -116,6 +131,7 @@ def inspect_layout(
             report.faults["label ids that the dataset does not define"].append(
                 f"{label} holds {', '.join(map(str, annotation.unknown))}"
             )
+    report.notes += [f"mended when read: {sentence}" for sentence in mends.sentences()]
     report.sizes.update(size_of.values())
     if layout.one_size:
         _report_odd_sizes(size_of, report)
@@ -129,10 +145,11 @@ def inspect_images(
     """Check a plain folder of images, unlabelled; arguments as of `inspect_layout`."""
     report = Report(f"images without labels, in {root}", images=len(images))
     jobs = [([image], None) for image in images]
-    for sizes, _, faults in _in_threads(None, jobs, decode, progress):
+    for files, _, faults in _in_threads(None, jobs, decode, progress):
         for kind, sentence in faults:
             report.faults[kind].append(sentence)
-        report.sizes.update(sizes.values())
+        _note_odd_images(files, report)
+        report.sizes.update(file.size for file in files.values())
     _report_duplicates(images, report, key=lambda path: path.with_suffix(""))
     report.samples = [(image, None) for image in images]
     return report
@@ -247,12 +264,13 @@ def _in_threads(layout: Layout | None, jobs: list, decode: bool, progress: bool)
 
 def _check(
     layout: Layout | None, images: list[Path], label: Path | None, decode: bool
-) -> tuple[dict[Path, tuple[int, int]], Annotation | None, list[tuple[str, str]]]:
-    """Sizes of the whole images, what the label holds, and what cannot be read."""
-    sizes, annotation, faults = {}, None, []
+) -> tuple[dict[Path, ImageFile], Annotation | None, list[tuple[str, str]]]:
+    """The whole images, what the label holds, and what cannot be read."""
+    files, annotation, faults = {}, None, []
     for image in images:
         try:
-            sizes[image] = read_image_size(image)
+            files[image] = read_image_file(image)
+            check_grey(image, files[image])
             if decode:
                 check_decodes(image)
         except InputError as error:
@@ -264,7 +282,22 @@ def _check(
             faults.append(("unreadable label", str(error)))
         if layout.label_kind == IDS and annotation is not None and annotation.missing:
             faults.append(("polygons without masks", f"{annotation.missing} is missing"))
-    return sizes, annotation, faults
+    return files, annotation, faults
+
+
+def _check_box(box: Box, size: tuple[int, int] | None, mends: Mends, report: Report) -> None:
+    if size is None:  # the image is at fault itself
+        return
+    try:
+        check_box(box.corners, size, box.where, mends)
+    except InputError as error:
+        report.faults["impossible box"].append(str(error))
+
+
+def _note_odd_images(files: dict[Path, ImageFile], report: Report) -> None:
+    for path, file in files.items():
+        for oddity in oddities(file):
+            report.odd_images[oddity].append(path)
 
 
 def _report_odd_sizes(size_of: dict[Path, tuple[int, int]], report: Report) -> None:

@@ -1,0 +1,113 @@
+"""The one check of a box, for every reader: nothing impossible becomes ground truth."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snr_plugins.errors import InputError
+
+OVERHANG = 2.0  # pixels beyond the image that rounding explains; the frameworks clip them
+THINNEST = 0.01  # pixels; less is lost in the rounding of 32 bit corners
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box of a label file.
+
+    Args:
+        name: of its class.
+        corners: left, top, right, bottom in pixels, counted from 0.
+        where: file and line or object, for messages.
+    """
+
+    name: str
+    corners: list[float]
+    where: str
+
+
+class Mends:
+    """What was put right while a file was read: where, by kind. False while there is nothing."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, kind: str, where: str) -> None:
+        """``kind``: what was found and what was made of it."""
+        self.places[kind].append(where)
+
+    def __bool__(self) -> bool:
+        return bool(self.places)
+
+    def sentences(self) -> list[str]:
+        """One for each kind."""
+        return [
+            f"{kind}, {len(places)} in all (first: {places[0]})"
+            for kind, places in self.places.items()
+        ]
+
+    def log(self, source: Path) -> None:
+        """A line for each kind, as warnings."""
+        for sentence in self.sentences():
+            logger.warning("%s: %s.", source, sentence)
+
+
+def check_box(
+    corners: Sequence[float], size: tuple[int, int], where: str, mends: Mends | None = None
+) -> list[float]:
+    """Make sure that a box can be one of its image.
+
+    Args:
+        corners: left, top, right, bottom in pixels, counted from 0.
+        size: (height, width) of the image.
+        where: what the message begins with: file and object.
+        mends: where to note that a box was clipped.
+
+    Returns:
+        The corners as they are; of a box that reaches more than ``OVERHANG`` beyond the image,
+        clipped to it.
+
+    Raises:
+        InputError: a corner is not finite, right or bottom come before left or top, the box has no
+            width or height, or it lies wholly outside.
+    """
+    left, top, right, bottom = corners
+    height, width = size
+    values = " ".join(f"{value:g}" for value in corners)
+    shown = f"{where} has the box {values} (left, top, right, bottom from 0)"
+    if not all(map(math.isfinite, corners)):
+        raise InputError(f"{shown}: give finite numbers of pixels.")
+    if right < left or bottom < top:
+        raise InputError(
+            f"{shown}, right or bottom before left or top: give them in this order, in pixels."
+        )
+    if is_empty(corners):
+        raise InputError(f"{shown}, without width or height: correct or remove it.")
+    inside = [max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))]
+    if is_empty(inside):
+        raise InputError(
+            f"{shown}, wholly outside of its image of {width}x{height}: correct or remove it."
+        )
+    if overhang(corners, size) <= OVERHANG:
+        return list(corners)
+    if mends is not None:
+        mends.add("a box reaches outside its image and was clipped", where)
+    return inside
+
+
+def is_empty(corners: Sequence[float]) -> bool:
+    """Whether a box has no width or no height."""
+    left, top, right, bottom = corners
+    return right - left < THINNEST or bottom - top < THINNEST
+
+
+def overhang(corners: Sequence[float], size: tuple[int, int]) -> float:
+    """By how many pixels a box reaches beyond its image at most."""
+    left, top, right, bottom = corners
+    return max(-left, -top, right - size[1], bottom - size[0])

@@ -1,0 +1,157 @@
+"""An image as the frameworks will read it: judged by its content, whatever its name says.
+
+Detectron2 and MMSegmentation's loader turn a photograph by its EXIF orientation (the latter not in
+WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits they spoil, each in its own way.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from snr_plugins.data.png_jpeg import (
+    JPEG_SIGNATURE,
+    PNG_SIGNATURE,
+    is_whole_jpeg,
+    png_chunks,
+)
+from snr_plugins.errors import InputError
+
+ORIENTATION = 0x0112  # of EXIF
+TRANSPOSED = (5, 6, 7, 8)  # orientations that swap height and width
+# Chunks of a PNG that may hold EXIF, in one of the forms that Pillow reads.
+_NOTES = {b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+_WITH_ALPHA = ("LA", "PA", "RGBA")
+_PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+# What Pillow raises of files that are no image, damaged, or larger than it dares to read.
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """What a file says of its image.
+
+    Args:
+        size: (height, width) after the rotation that EXIF asks for.
+        mode: Pillow's.
+        orientation: EXIF's, 1 to 8; 1 is upright.
+    """
+
+    size: tuple[int, int]
+    mode: str
+    orientation: int = 1
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """(height, width) before rotation."""
+        height, width = self.size
+        return (width, height) if self.orientation in TRANSPOSED else (height, width)
+
+    @property
+    def is_wide_grey(self) -> bool:
+        """Whether a pixel is one number of more than 8 bits, as of thermal cameras."""
+        return self.mode in ("I", "F") or self.mode.startswith("I;")
+
+
+def read_image_file(path: Path) -> ImageFile:
+    """What an image is. Pixels are not decoded.
+
+    Raises:
+        InputError: the file cannot be read, is no image, or is cut short.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(PNG_SIGNATURE))
+            if start == PNG_SIGNATURE:
+                chunks = png_chunks(file)
+                if chunks is None:
+                    raise _cut_short(path)
+                if not chunks[1] & _NOTES:  # most datasets: a tenth of the time
+                    return _of_png_head(chunks[0])
+            elif start.startswith(JPEG_SIGNATURE) and not is_whole_jpeg(file):
+                raise _cut_short(path)
+            file.seek(0)
+            with Image.open(file) as image:
+                orientation = _orientation(image)
+                height, width = image.height, image.width
+                if orientation in TRANSPOSED:
+                    height, width = width, height
+                return ImageFile((height, width), image.mode, orientation)
+    except InputError:  # a ValueError too
+        raise
+    except UNREADABLE as error:
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "unknown format" if unknown else str(error)
+        raise InputError(f"{path} is no readable image ({reason}): mend or remove it.") from error
+
+
+def read_image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image after the rotation that its EXIF data asks for.
+
+    Raises:
+        InputError: the file cannot be read, is no image, is cut short, or is grey of more than 8
+            bits.
+    """
+    image = read_image_file(path)
+    check_grey(path, image)
+    return image.size
+
+
+def check_grey(path: Path, image: ImageFile) -> None:
+    """Make sure that an image is not of the one kind that the frameworks silently spoil.
+
+    Raises:
+        InputError: its pixels are single numbers of more than 8 bits.
+    """
+    if image.is_wide_grey:
+        raise InputError(
+            f"{path} is grey of more than 8 bits (mode {image.mode}), of which Detectron2 makes "
+            "white and MMSegmentation keeps the upper 8 bits: convert it to 8 bits."
+        )
+
+
+def oddities(image: ImageFile) -> list[str]:
+    """What the frameworks change when they read an image, which its owner may not expect."""
+    found = []
+    if image.orientation != 1:
+        found.append("turned or mirrored as EXIF asks, so labels must fit the turned image")
+    if image.mode in _WITH_ALPHA:
+        found.append("read without alpha")
+    elif image.mode not in ("1", "L", "P", "RGB") and not image.is_wide_grey:
+        found.append(f"of mode {image.mode}, converted to RGB")
+    return found
+
+
+def check_decodes(path: Path) -> None:
+    """Decode an image.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except UNREADABLE as error:
+        raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
+
+
+def _of_png_head(head: bytes) -> ImageFile:
+    width, height, bits, colour = struct.unpack(">IIBB", head[:10])
+    mode = "I;16" if (bits, colour) == (16, 0) else _PNG_MODES.get(colour, "")
+    return ImageFile((height, width), mode)
+
+
+def _orientation(image: Image.Image) -> int:
+    # As Detectron2's read_image: EXIF that cannot be read turns nothing.
+    try:
+        value = image.getexif().get(ORIENTATION)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _cut_short(path: Path) -> InputError:
+    return InputError(f"{path} is cut short or damaged: copy or download it again.")
