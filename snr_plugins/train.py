@@ -33,11 +33,16 @@ def main(argv: list[str]) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    if os.getcwd() not in sys.path:  # where modules of one's own lie, as `python -m` has it
+        sys.path.append(os.getcwd())
     argv = [path if argument == config else argument for argument in argv]
     # Only the framework that is needed: nobody has to install the other one.
     if path.endswith(".py"):
         from snr_plugins.openmmlab.launch import main as launch
     else:
+        # First, as it runs the module that DETECTRON2_ENV_MODULE names, which may import ours.
+        import detectron2  # noqa: F401
+
         from snr_plugins.detection.launch import main as launch
     launch(argv)
 
