@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
@@ -23,6 +23,7 @@ from torch import nn
 from snr_plugins.detection.catalogue import check_class_count, class_names
 from snr_plugins.errors import InputError
 
+Detector = Callable[[CfgNode], nn.Module]  # what is registered: a class, or a function
 # What a head learns from, and the field of every box that holds it.
 LABELS_OF_HEADS = {"MODEL.MASK_ON": "segmentation", "MODEL.KEYPOINT_ON": "keypoints"}
 
@@ -52,22 +53,22 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
             "SOLVER.AMP.ENABLED to False"
         )
     _check_classes(cfg, detector, cfg.DATASETS.TEST if eval_only else _all_datasets(cfg))
-    if issubclass(detector, GeneralizedRCNN):
+    if _is_a(detector, GeneralizedRCNN):
         _check_labels_of_heads(cfg, eval_only)
     if resume:
         _check_checkpoint(cfg)
     _check_output_dir(cfg.OUTPUT_DIR)
 
 
-def _check_architecture(cfg: CfgNode, detector: type[nn.Module]) -> None:
+def _check_architecture(cfg: CfgNode, detector: Detector) -> None:
     name = cfg.MODEL.META_ARCHITECTURE
-    if issubclass(detector, (PanopticFPN, SemanticSegmentor)):
+    if _is_a(detector, PanopticFPN, SemanticSegmentor):
         raise InputError(
             f"MODEL.META_ARCHITECTURE {name} learns from labels of pixels, boxes alone are read "
             "and scored here; take a detector such as SNRGeneralizedRCNN, or Detectron2's own "
             "train_net.py"
         )
-    if cfg.TEST.AUG.ENABLED and not issubclass(detector, GeneralizedRCNN):
+    if cfg.TEST.AUG.ENABLED and not _is_a(detector, GeneralizedRCNN):
         raise InputError(
             f"TEST.AUG.ENABLED: Detectron2 augments the test images of GeneralizedRCNN alone, not "
             f"of {name}; set TEST.AUG.ENABLED to False"
@@ -80,12 +81,16 @@ def _check_architecture(cfg: CfgNode, detector: type[nn.Module]) -> None:
             )
 
 
+def _is_a(detector: Detector, *bases: type[nn.Module]) -> bool:
+    return isinstance(detector, type) and issubclass(detector, bases)
+
+
 def _all_datasets(cfg: CfgNode) -> list[str]:
     return [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST]
 
 
-def _check_classes(cfg: CfgNode, detector: type[nn.Module], names: Sequence[str]) -> None:
-    if issubclass(detector, ProposalNetwork):  # boxes of no class
+def _check_classes(cfg: CfgNode, detector: Detector, names: Sequence[str]) -> None:
+    if _is_a(detector, ProposalNetwork):  # boxes of no class
         for name in names:
             class_names(name)
         return
@@ -93,14 +98,14 @@ def _check_classes(cfg: CfgNode, detector: type[nn.Module], names: Sequence[str]
     check_class_count(cfg.MODEL[section].NUM_CLASSES, names, f"MODEL.{section}.NUM_CLASSES")
 
 
-def _classes_section(cfg: CfgNode, detector: type[nn.Module]) -> str:
+def _classes_section(cfg: CfgNode, detector: Detector) -> str:
     """The section of MODEL that counts the classes.
 
     One-stage detectors have one of their own that bears their name, MODEL.RETINANET for one, or the
     name of their MODEL.PROPOSAL_GENERATOR, as AdelaiDet's FCOS; the others MODEL.ROI_HEADS.
     """
-    names = [base.__name__ for base in detector.__mro__]
-    if not issubclass(detector, GeneralizedRCNN):
+    names = [base.__name__ for base in getattr(detector, "__mro__", (detector,))]
+    if not _is_a(detector, GeneralizedRCNN):
         names.append(cfg.MODEL.PROPOSAL_GENERATOR.NAME)
     for name in names:
         if "NUM_CLASSES" in cfg.MODEL.get(name.upper(), {}):
