@@ -15,7 +15,9 @@ from detectron2.modeling import (
     GeneralizedRCNN,
     PanopticFPN,
     ProposalNetwork,
+    RetinaNet,
     SemanticSegmentor,
+    build_backbone,
     build_model,
 )
 from torch import nn
@@ -55,8 +57,12 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
     _check_classes(cfg, detector, cfg.DATASETS.TEST if eval_only else _all_datasets(cfg))
     if _is_a(detector, GeneralizedRCNN):
         _check_labels_of_heads(cfg, eval_only)
+    on_cpu = cfg.clone()  # frozen
+    on_cpu.defrost()
+    on_cpu.MODEL.DEVICE = "cpu"
+    _check_features(on_cpu, detector)
     if resume:
-        _check_checkpoint(cfg)
+        _check_checkpoint(on_cpu)
     _check_output_dir(cfg.OUTPUT_DIR)
 
 
@@ -137,6 +143,43 @@ def _check_labels_of_heads(cfg: CfgNode, eval_only: bool) -> None:
                 )
 
 
+def _check_features(cfg: CfgNode, detector: Detector) -> None:
+    """The backbone puts out what the heads take, with anchors for each: RetinaNet's FPN has p7."""
+    if _is_a(detector, RetinaNet):
+        anchored, sections = "RETINANET", ["RETINANET"]
+    elif _is_a(detector, GeneralizedRCNN, ProposalNetwork):
+        anchored, sections = "RPN", ["RPN"]
+        if _is_a(detector, GeneralizedRCNN):
+            sections.append("ROI_HEADS")
+        if cfg.MODEL.PROPOSAL_GENERATOR.NAME != "RPN":  # somebody else's, or ready-made boxes
+            sections.remove("RPN")
+    else:
+        return
+    outputs = build_backbone(cfg).output_shape()
+    for section in sections:
+        features = cfg.MODEL[section].IN_FEATURES
+        if absent := [name for name in features if name not in outputs]:
+            raise InputError(
+                f"MODEL.{section}.IN_FEATURES: MODEL.BACKBONE.NAME {cfg.MODEL.BACKBONE.NAME} puts "
+                f"out {', '.join(outputs)}, not {', '.join(absent)}; take others, or another "
+                "backbone, such as build_retinanet_resnet_fpn_backbone, of p3 to p7"
+            )
+        if section == anchored:
+            _check_anchors(cfg, section)
+
+
+def _check_anchors(cfg: CfgNode, section: str) -> None:
+    features = len(cfg.MODEL[section].IN_FEATURES)
+    for key in ("SIZES", "ASPECT_RATIOS"):
+        given = cfg.MODEL.ANCHOR_GENERATOR[key]
+        for_each = bool(given) and isinstance(given[0], (list, tuple))  # numbers are for all
+        if for_each and len(given) not in (1, features):
+            raise InputError(
+                f"MODEL.ANCHOR_GENERATOR.{key} has {len(given)} lists for the {features} features "
+                f"of MODEL.{section}.IN_FEATURES; give one for each, or one for all"
+            )
+
+
 def _check_checkpoint(cfg: CfgNode) -> None:
     """The checkpoint in OUTPUT_DIR, if there is one, was written by this very model.
 
@@ -158,9 +201,6 @@ def _check_checkpoint(cfg: CfgNode) -> None:
             f"--resume: {path} is not a whole checkpoint ({type(error).__name__}); put the name of "
             "an earlier one into last_checkpoint beside it"
         ) from None
-    cfg = cfg.clone()  # frozen
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"
     model = build_model(cfg).state_dict()
     # cell_anchors: of older versions of Detectron2, which it passes over itself
     saved = {name: value for name, value in saved.items() if "cell_anchors" not in name}

@@ -20,6 +20,7 @@ PLAIN = config_path("detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml")
 SNR = config_path("detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml")
 POLYGON = [[4, 4, 20, 4, 20, 20]]
 RETINANET = ("MODEL.META_ARCHITECTURE", "RetinaNet", "MODEL.RETINANET.NUM_CLASSES")
+P3_TO_P6 = ("MODEL.RETINANET.IN_FEATURES", "['p3', 'p4', 'p5', 'p6']")
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_classes_are_counted_where_the_architecture_counts_them(dataset, check):
     dataset("cars", {})
     with pytest.raises(InputError, match="MODEL.ROI_HEADS.NUM_CLASSES is 8"):
         check("MODEL.ROI_HEADS.NUM_CLASSES", 8)
-    check(*RETINANET, 1, "MODEL.ROI_HEADS.NUM_CLASSES", 8)
+    check(*RETINANET, 1, "MODEL.ROI_HEADS.NUM_CLASSES", 8, *P3_TO_P6)
     with pytest.raises(InputError, match=r"MODEL.RETINANET.NUM_CLASSES is 80 .* set MODEL.RETINAN"):
         check(*RETINANET, 80)
     with pytest.raises(InputError, match="MODEL.RETINANET.NUM_CLASSES is 80"):
@@ -195,7 +196,7 @@ def test_an_architecture_of_somebody_else(dataset, check, kind):
     META_ARCH_REGISTRY.register(architecture)
     chosen = ("MODEL.META_ARCHITECTURE", architecture.__name__)
     try:
-        check(*chosen, key, 1)
+        check(*chosen, key, 1, *P3_TO_P6)
         with pytest.raises(InputError, match=f"{key} is 80"):
             check(*chosen, key, 80)
     finally:
@@ -221,3 +222,25 @@ def test_augmentation_that_the_framework_has_not(dataset, check, overrides, mess
     check("TEST.AUG.ENABLED", True)
     with pytest.raises(InputError, match=f"TEST.AUG.ENABLED: .*{message}"):
         check("TEST.AUG.ENABLED", True, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ((*RETINANET, 1), "RETINANET.IN_FEATURES: .* puts out p2, p3, p4, p5, p6, not p7"),
+        (("MODEL.ROI_HEADS.IN_FEATURES", "['res4']"), "ROI_HEADS.IN_FEATURES: .* not res4"),
+        (("MODEL.RPN.IN_FEATURES", "['p3']"), "SIZES has 4 lists for the 1 features of MODEL.RPN"),
+        (("MODEL.SNR.STAGES", "['res9']"), "MODEL.SNR.STAGES .* no stage 'res9'"),
+    ],
+)
+def test_heads_that_do_not_fit_the_backbone(dataset, check, tmp_path, overrides, message):
+    dataset("cars", {})
+    with pytest.raises(InputError, match=message):
+        check(*overrides)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sizes", ["[[16, 32]]", "[16, 32]", "[[16], [32], [64], [128]]"])
+def test_anchors_as_the_framework_takes_them(dataset, check, sizes):
+    dataset("cars", {})
+    build_model(check("MODEL.ANCHOR_GENERATOR.SIZES", sizes))

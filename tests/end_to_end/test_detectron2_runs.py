@@ -150,25 +150,16 @@ def test_training_without_a_test_dataset_is_not_evaluated(train):
     assert not list((train.folder / "untested").rglob("*_stamp.json"))
 
 
-def test_output_below_a_file_gets_one_sentence(train):
-    error = error_of(train(*OPTIONS, "OUTPUT_DIR", "mine.pth/out"))
-    assert re.search("OUTPUT_DIR: mine.pth/out cannot be written to", error)
-
-
-@pytest.mark.parametrize("form", ["plain", "SNR"])
-def test_retinanet_trains(train, form):
-    fpn = "build_retinanet_resnet_fpn_backbone"
-    backbone = ("MODEL.BACKBONE.NAME", "build_snr_backbone", "MODEL.SNR.BACKBONE", fpn)
-    names = {
-        "plain": ("MODEL.META_ARCHITECTURE", "RetinaNet", "MODEL.BACKBONE.NAME", fpn),
-        "SNR": ("MODEL.META_ARCHITECTURE", "SNRRetinaNet", *backbone),
-    }
-    output = train.folder / f"retinanet_{form}"
+def test_retinanet_trains(train):
+    output = train.folder / "retinanet"
     done = train(
-        *OPTIONS, *names[form], "MODEL.RETINANET.NUM_CLASSES", 8, "OUTPUT_DIR", output,
-        "MODEL.ANCHOR_GENERATOR.SIZES", "[[8], [16], [32], [64], [128]]",
+        *OPTIONS, "MODEL.META_ARCHITECTURE", "SNRRetinaNet",
+        "MODEL.BACKBONE.NAME", "build_snr_backbone",
+        "MODEL.SNR.BACKBONE", "build_retinanet_resnet_fpn_backbone",
+        "MODEL.RETINANET.NUM_CLASSES", 8, "MODEL.RETINANET.NUM_CONVS", 1,
+        "MODEL.ANCHOR_GENERATOR.SIZES", "[[8], [16], [32], [64], [128]]", "OUTPUT_DIR", output,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert ("loss_snr_restitution" in metrics_of(output)) == (form == "SNR")
-    assert metrics_of(output)["loss_box_reg"] >= 0
+    metrics = metrics_of(output)
+    assert metrics["loss_snr_restitution"] > 0 and metrics["loss_cls"] > 0
     assert stamp_in(output / "inference")["checkpoint"]["iteration"] == 2
