@@ -227,7 +227,7 @@ def test_augmentation_that_the_framework_has_not(dataset, check, overrides, mess
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ((*RETINANET, 1), "RETINANET.IN_FEATURES: .* puts out p2, p3, p4, p5, p6, not p7"),
+        ((*RETINANET, 1), "RETINANET.IN_FEATURES: .* puts out p3, p4, p5, p6, not p7"),
         (("MODEL.ROI_HEADS.IN_FEATURES", "['res4']"), "ROI_HEADS.IN_FEATURES: .* not res4"),
         (("MODEL.RPN.IN_FEATURES", "['p3']"), "SIZES has 4 lists for the 1 features of MODEL.RPN"),
         (("MODEL.SNR.STAGES", "['res9']"), "MODEL.SNR.STAGES .* no stage 'res9'"),
