@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
@@ -27,14 +28,20 @@ def main(argv: list[str]) -> None:
     if config is None:
         print(__doc__)
         sys.exit(0 if {"-h", "--help"} & set(argv) else 2)
+    if os.getcwd() not in sys.path:  # where modules of one's own lie, as `python -m` has it
+        sys.path.append(os.getcwd())
     try:
         known = os.path.isfile(config) or "=" in config  # as in --config-file=X.yaml
         path = config if known else config_path(config)
+        launch = _launcher(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    argv = [path if argument == config else argument for argument in argv]
-    # Only the framework that is needed: nobody has to install the other one.
+    launch([path if argument == config else argument for argument in argv])
+
+
+def _launcher(path: str) -> Callable[[list[str]], None]:
+    """That of the config's framework alone: nobody has to install the other one."""
     if path.endswith(".py"):
         from snr_plugins.openmmlab.launch import main as launch
     else:
@@ -43,7 +50,7 @@ def main(argv: list[str]) -> None:
         import detectron2  # noqa: F401
 
         from snr_plugins.detection.launch import main as launch
-    launch(argv)
+    return launch
 
 
 if __name__ == "__main__":

@@ -38,19 +38,22 @@ def class_names(name: str) -> list[str]:
     if name not in DatasetCatalog.list():
         raise InputError(
             f"DATASETS names {name!r}, which is not registered: correct the name, or register it "
-            "with snr_plugins.detection.datasets.register_coco_folder."
+            "with snr_plugins.detection.register_coco_folder in the module that SNR_DATASETS names."
         )
     if not MetadataCatalog.get(name).get("thing_classes"):
         DatasetCatalog.get(name)
     return list(MetadataCatalog.get(name).get("thing_classes", ()))
 
 
-def check_class_count(num_classes: int, dataset_names: Sequence[str]) -> None:
+def check_class_count(
+    num_classes: int, dataset_names: Sequence[str], key: str = "MODEL.ROI_HEADS.NUM_CLASSES"
+) -> None:
     """Make sure that the model and all datasets, training and test, agree on the classes.
 
     Args:
-        num_classes: the config's MODEL.ROI_HEADS.NUM_CLASSES.
-        dataset_names: everything in DATASETS.TRAIN and DATASETS.TEST.
+        num_classes: the config's.
+        dataset_names: everything in DATASETS.TRAIN and DATASETS.TEST that is used.
+        key: the config's key that counts the classes.
 
     Raises:
         InputError: an unknown name; class lists that differ between datasets; a different count.
@@ -62,10 +65,9 @@ def check_class_count(num_classes: int, dataset_names: Sequence[str]) -> None:
     if len({tuple(names) for names in classes.values()}) > 1:
         raise InputError(
             f"The datasets in DATASETS.TRAIN and DATASETS.TEST must have the same classes in the "
-            f"same order, and MODEL.ROI_HEADS.NUM_CLASSES must count them, but {described}."
+            f"same order, and {key} must count them, but {described}."
         )
     if any(len(names) != num_classes for names in classes.values()):
         raise InputError(
-            f"MODEL.ROI_HEADS.NUM_CLASSES is {num_classes} but {described}: set "
-            "MODEL.ROI_HEADS.NUM_CLASSES to the datasets' count."
+            f"{key} is {num_classes} but {described}: set {key} to the datasets' count."
         )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import yaml
+from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.modeling.backbone import BACKBONE_REGISTRY
+from torch import nn
 
 from snr_plugins.configs import shipped_root
-from snr_plugins.detection.catalogue import check_class_count
+from snr_plugins.detection.own_data import register_own_datasets
 from snr_plugins.errors import InputError
 from snr_plugins.nn import LAYERS, layer_options
 
@@ -60,15 +63,31 @@ def add_snr_config(cfg: CfgNode) -> None:
     cfg.MODEL.SNR = snr
 
 
-def load_config(config_file: str, overrides: list[str]) -> CfgNode:
+def load_config(
+    config_file: str, overrides: Sequence[object] = (), resume: bool = False
+) -> CfgNode:
     """The frozen config of ``config_file`` with ``KEY VALUE`` overrides, checked.
 
-    Weights that the file names are found from any working folder, see `_find_weights`.
+    Weights that the file names are found from any working folder, see `_find_weights`. Datasets
+    of one's own are registered, see `snr_plugins.detection.own_data`, and none is read: what a run
+    needs of them `snr_plugins.detection.checks.check_run` looks at. So the ``config.yaml`` that a
+    run saves predicts without them::
+
+        cfg = load_config("output/config.yaml", ["MODEL.WEIGHTS", "output/model_final.pth"])
+        predictor = DefaultPredictor(cfg)  # of detectron2.engine
+        instances = predictor(cv2.imread("photo.jpg"))["instances"]
+
+    Args:
+        config_file: a YAML file.
+        overrides: keys and values in turn, as on a command line.
+        resume: whether the last checkpoint in OUTPUT_DIR, where there is one, takes the place of
+            MODEL.WEIGHTS, which then may be gone.
 
     Raises:
         InputError: the file is missing or not YAML, a key is unknown or has the wrong type, a
-            component is not registered, the device is absent, or the class count is wrong.
+            component is not registered, or the device or the weights are absent.
     """
+    register_own_datasets()
     cfg = get_cfg()
     add_snr_config(cfg)
     if not os.path.isfile(config_file):
@@ -89,12 +108,20 @@ def load_config(config_file: str, overrides: list[str]) -> CfgNode:
         raise InputError(f"{config_file}: {_reason(error, cfg)}") from None
     cfg.MODEL.WEIGHTS = _find_weights(cfg.MODEL.WEIGHTS, config_file)
     try:
-        cfg.merge_from_list(overrides)
+        cfg.merge_from_list(list(overrides))
     except (KeyError, ValueError, AssertionError) as error:
         raise InputError(f"command line: {_reason(error, cfg)}") from None
     _check(cfg)
+    if not (resume and DetectionCheckpointer(nn.Module(), cfg.OUTPUT_DIR).has_checkpoint()):
+        _check_weights(cfg.MODEL.WEIGHTS)
     cfg.freeze()
     return cfg
+
+
+def split_weights(weights: str) -> tuple[str, str]:
+    """Path or address, and the ``?matching_heuristics=True`` that Detectron2 takes behind it."""
+    file, mark, query = weights.partition("?")
+    return file, mark + query
 
 
 def _find_weights(weights: str, config_file: str) -> str:
@@ -103,12 +130,12 @@ def _find_weights(weights: str, config_file: str) -> str:
     A path that does not exist from here is sought from the config's folder, and from the folder
     that holds the package's configs, which name theirs relative to it.
     """
-    file, mark, suffix = weights.partition("?")  # Detectron2's ?matching_heuristics=True
+    file, suffix = split_weights(weights)
     if not file or "://" in file or os.path.isfile(file):
         return weights
     for folder in (Path(config_file).resolve().parent, shipped_root()):
         if (folder / file).is_file():
-            return f"{folder / file}{mark}{suffix}"
+            return f"{folder / file}{suffix}"
     return weights
 
 
@@ -133,14 +160,12 @@ def _check(cfg: CfgNode) -> None:
         raise InputError(
             f"MODEL.DEVICE is {cfg.MODEL.DEVICE} but torch sees no GPU; add MODEL.DEVICE cpu"
         )
-    weights = cfg.MODEL.WEIGHTS.split("?")[0]  # without Detectron2's ?matching_heuristics=True
-    if weights and "://" not in weights and not os.path.isfile(weights):
+
+
+def _check_weights(weights: str) -> None:
+    file, _ = split_weights(weights)
+    if file and "://" not in file and not os.path.isfile(file):
         raise InputError(
-            f"MODEL.WEIGHTS: {weights} does not exist; name a checkpoint, or give '' to start from "
+            f"MODEL.WEIGHTS: {file} does not exist; name a checkpoint, or give '' to start from "
             "random weights"
         )
-    if not cfg.DATASETS.TRAIN:
-        raise InputError(
-            "DATASETS.TRAIN is empty; name a dataset such as synthetic_city_clear_train"
-        )
-    check_class_count(cfg.MODEL.ROI_HEADS.NUM_CLASSES, [*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST])

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import OrderedDict
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException
 
-from snr_plugins.detection.config import load_config
+from snr_plugins.detection.checks import check_run
+from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 
 
 def run(args: argparse.Namespace) -> OrderedDict | None:
     """What each process does."""
-    cfg = load_config(args.config_file, args.opts)
+    cfg = load_config(args.config_file, args.opts, args.resume)
+    check_run(cfg, args.eval_only, args.resume)
+    # the config that is saved must find them from any working folder
+    cfg = _with_weights(cfg, _absolute(cfg.MODEL.WEIGHTS))
     default_setup(cfg, args)
     if not args.eval_only:
         trainer = Trainer(cfg)
@@ -29,15 +35,28 @@ def run(args: argparse.Namespace) -> OrderedDict | None:
     model = Trainer.build_model(cfg)
     checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
     if args.resume and checkpointer.has_checkpoint():
-        cfg = cfg.clone()  # frozen; its stamp must name what is scored
-        cfg.defrost()
-        cfg.MODEL.WEIGHTS = checkpointer.get_checkpoint_file()
-        cfg.freeze()
+        # the stamp must name what is scored
+        cfg = _with_weights(cfg, checkpointer.get_checkpoint_file())
     checkpointer.load(cfg.MODEL.WEIGHTS)
     results = Trainer.test(cfg, model)
+    if cfg.TEST.AUG.ENABLED:
+        results.update(Trainer.test_with_TTA(cfg, model))
     if comm.is_main_process():
         verify_results(cfg, results)
     return results
+
+
+def _with_weights(cfg: CfgNode, weights: str) -> CfgNode:
+    cfg = cfg.clone()  # frozen
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = weights
+    cfg.freeze()
+    return cfg
+
+
+def _absolute(weights: str) -> str:
+    file, query = split_weights(weights)
+    return weights if not file or "://" in file else f"{os.path.abspath(file)}{query}"
 
 
 def guarded(args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from detectron2.utils.events import get_event_storage, has_event_storage
 from detectron2.utils.file_io import PathManager
 
 from snr_plugins.detection.catalogue import describe_dataset
+from snr_plugins.detection.config import split_weights
 from snr_plugins.results import describe_checkpoint, versions
 
 FRAMEWORKS = ("torch", "detectron2", "pycocotools")
@@ -26,6 +27,7 @@ class Run:
         max_iter: length of the training.
         seed: negative for a random one.
         image_size: of the test images, as (short side, longest side) in pixels.
+        test_time_augmentation: in words.
     """
 
     output_dir: str
@@ -33,17 +35,25 @@ class Run:
     max_iter: int
     seed: int | None = None
     image_size: tuple[int, int] | None = None
+    test_time_augmentation: str = "none"
 
     @classmethod
-    def of(cls, cfg: CfgNode) -> Run:
-        """What a YAML config says."""
+    def of(cls, cfg: CfgNode, augmented: bool = False) -> Run:
+        """What a YAML config says; ``augmented`` if its TEST.AUG is at work."""
         return cls(
             output_dir=cfg.OUTPUT_DIR,
             weights=cfg.MODEL.WEIGHTS,
             max_iter=cfg.SOLVER.MAX_ITER,
             seed=cfg.SEED,
             image_size=(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST),
+            test_time_augmentation=_augmentation(cfg) if augmented else "none",
         )
+
+
+def _augmentation(cfg: CfgNode) -> str:
+    aug = cfg.TEST.AUG
+    sizes = ", ".join(map(str, aug.MIN_SIZES))
+    return f"{sizes}, at most {aug.MAX_SIZE}{', and each flipped' if aug.FLIP else ''}"
 
 
 def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> dict:
@@ -63,8 +73,7 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
     return {
         "datasets": [{**described, **counts, "classes": classes}],
         "image_size": _image_size(run),
-        # neither Trainer nor the LazyConfig launcher has any
-        "test_time_augmentation": "none" if run else None,
+        "test_time_augmentation": run.test_time_augmentation if run else None,
         "checkpoint": _checkpoint(run) if run else describe_checkpoint(None),
         "seed": run.seed if run and run.seed is not None and run.seed >= 0 else None,
         "versions": versions(FRAMEWORKS),
@@ -83,8 +92,8 @@ def _image_size(run: Run | None) -> str | None:
 
 def _checkpoint(run: Run) -> dict:
     if not has_event_storage():  # testing alone: the weights are those of the config
-        path = PathManager.get_local_path(run.weights) if run.weights else None
-        return describe_checkpoint(path)
+        file, _ = split_weights(run.weights)
+        return describe_checkpoint(PathManager.get_local_path(file) if file else None)
     # DefaultTrainer.build_hooks puts EvalHook after PeriodicCheckpointer: a checkpoint of this
     # iteration, if there is to be one, has been written. fvcore names it by the last iteration.
     iteration = get_event_storage().iter

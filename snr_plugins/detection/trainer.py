@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase
+from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator
+from detectron2.modeling import GeneralizedRCNNWithTTA
 from torch import nn
 
 from snr_plugins.detection.backbone import report_coverage
@@ -26,6 +29,26 @@ class Trainer(DefaultTrainer):
         if output_folder is None:
             output_folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
         return coco_evaluator(dataset_name, output_folder, Run.of(cfg))
+
+    @classmethod
+    def test_with_TTA(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:
+        """Scores under TEST.AUG, named ``bbox_TTA`` as by Detectron2's ``train_net.py``."""
+        run = Run.of(cfg, augmented=True)
+        evaluators = [
+            coco_evaluator(name, os.path.join(cfg.OUTPUT_DIR, "inference_TTA", name), run)
+            for name in cfg.DATASETS.TEST
+        ]
+        results = cls.test(cfg, GeneralizedRCNNWithTTA(cfg, model), evaluators)
+        return OrderedDict((f"{name}_TTA", scores) for name, scores in results.items())
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """With TEST.AUG.ENABLED the end of training is scored a second time, augmented."""
+        hooks = super().build_hooks()
+        if self.cfg.TEST.AUG.ENABLED:
+            last = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+            augmented = EvalHook(0, lambda: self.test_with_TTA(self.cfg, self.model))
+            hooks.insert(last + 1, augmented)  # before the writers, which record its scores
+        return hooks
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> object:

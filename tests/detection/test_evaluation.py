@@ -252,3 +252,11 @@ def test_the_stamp_names_the_checkpoint_of_this_iteration(tmp_path, iteration, e
     assert checkpoint["file"] == (expected and str(tmp_path / expected))
     expected_hash = expected and hashlib.sha256(expected.encode()).hexdigest()
     assert checkpoint["sha256"] == expected_hash
+
+
+def test_the_stamp_hashes_weights_that_are_named_with_a_query(tmp_path):
+    (tmp_path / "r50.pth").write_bytes(b"weights")
+    run = Run(str(tmp_path), weights=f"{tmp_path}/r50.pth?matching_heuristics=True", max_iter=4)
+    checkpoint = stamp_of("camvid_day_val", {"images": []}, run, {})["checkpoint"]
+    assert checkpoint["file"] == f"{tmp_path}/r50.pth"
+    assert checkpoint["sha256"] == hashlib.sha256(b"weights").hexdigest()
