@@ -68,6 +68,8 @@ def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     log = done.stdout + done.stderr
     assert "resumed epoch: 0, iter: 2" in log
+    warnings = [line for line in log.splitlines() if "WARNING" in line or "The checkpoint" in line]
+    assert [line for line in warnings if "SNR" in line or "!!!" in line] == []
     assert "start at the average style" not in log
 
 
@@ -78,6 +80,10 @@ def test_stock_launchers(command, streets, tmp_path):
     done = command(STOCK / "train.py", config, *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     assert scalars(tmp_path)["loss_snr_restitution"] > 0
-    done = command(STOCK / "test.py", config, tmp_path / "iter_2.pth", *arguments)
+    shown = ("--show-dir", "drawn", "--work-dir", tmp_path / "test", *arguments[2:])
+    done = command(STOCK / "test.py", config, tmp_path / "iter_2.pth", *shown)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "dusk/mIoU" in done.stdout + done.stderr
+    drawn = {path.name for path in (tmp_path / "test").glob("*/drawn/vis_data/vis_image/*.png")}
+    drawn |= {path.name for path in (ROOT / "drawn").rglob("*.png")}
+    print(drawn)
