@@ -101,7 +101,7 @@ def _forget_start_weights(model: nn.Module) -> None:
         init_cfg = getattr(module, "init_cfg", None)
         configs = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
         if any(config.get("type") in ("Pretrained", PretrainedInit) for config in configs):
-            module.init_cfg = None
+            module.init_cfg = None  # type: ignore[assignment]  # of MMEngine's BaseModule
 
 
 def load_config(path: str, overrides: dict[str, object] | None = None) -> Config:
