@@ -123,12 +123,15 @@ class DomainDataset:
 
     def full_init(self) -> None:
         """List the dataset's frames."""
-        self.dataset.full_init()
-        if not len(self.dataset):
+        try:
+            self.dataset.full_init()
+        except ValueError:  # MMEngine's, which cannot serialise an empty list
+            if self.dataset.data_list:
+                raise
             raise InputError(
                 f"DomainDataset {self.domain!r}: its {type(self.dataset).__name__} holds no image; "
                 "correct its data_root, data_prefix, img_suffix or ann_file."
-            )
+            ) from None
 
     def get_data_info(self, index: int) -> dict:
         """What the dataset knows of a frame before the pipeline."""
