@@ -31,6 +31,7 @@ def shrunk(path: Path) -> Config:
     model = config.model
     if "DRN" in model.backbone.type:
         model.backbone.update(depth=22, base_channels=4)
+        model.decode_head.channels = 128
     else:
         model.backbone.update(depth=18, base_channels=16, stem_channels=16)
     model.decode_head.in_channels = 128
