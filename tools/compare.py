@@ -57,6 +57,10 @@ def run(config: Path, form: str, seed: int, folder: Path, overrides: list[str]) 
         scores = read_stamps(folder)
     if scores is None:
         raise InputError(f"{config} writes no stamp: add StampHook to its default_hooks")
+    if not scores.domains:
+        raise InputError(
+            f"{config} has no {scores.metric} among its scores: add it to iou_metrics of its metric"
+        )
     record.write_text(json.dumps({"arguments": arguments, **scores._asdict()}, indent=1))
     return scores
 

@@ -109,7 +109,8 @@ _TABLES: dict[str, tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]] = {
             ),
         ),
     ),
-    "camvid": (CAMVID_CLASSES, {name: i for i, name in enumerate(CAMVID_CLASSES)}, (VOID,)),
+    # 11 is the void of the published label images with 11 classes
+    "camvid": (CAMVID_CLASSES, {name: i for i, name in enumerate(CAMVID_CLASSES)}, (11, VOID)),
 }
 TABLE_NAMES = tuple(_TABLES)
 CLASSES = {name: classes for name, (classes, _, _) in _TABLES.items()}  # of each table

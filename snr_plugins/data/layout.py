@@ -8,6 +8,7 @@ from pathlib import Path
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import FileKind
 from snr_plugins.data.frames import Frame, list_frames
+from snr_plugins.data.listing import walk
 
 # What the label files of a layout hold.
 IDS, KITTI_TEXT, VOC_XML = "label ids", "KITTI text", "VOC XML"
@@ -30,6 +31,7 @@ class Layout:
         any_conditions: whether conditions may be absent as a whole.
         unlabelled: splits that have no labels.
         one_size: whether all images have one size.
+        other_suffixes: endings that the images of a split may have instead, all of them alike.
         left_out: stems of frames whose label does not fit; the loaders leave them out.
         citation: where it was published.
         experiments: what it is for, as "role of configs/<pattern>".
@@ -47,6 +49,7 @@ class Layout:
     any_conditions: bool = False
     unlabelled: tuple[str, ...] = ()
     one_size: bool = False
+    other_suffixes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     citation: str = ""
     experiments: tuple[str, ...] = ()
@@ -54,6 +57,18 @@ class Layout:
     def only(self, conditions: tuple[str, ...]) -> Layout:
         """The same dataset with those of its conditions that have these names."""
         return replace(self, conditions=tuple(c for c in self.conditions if c.name in conditions))
+
+    def as_found(self, root: Path, split: str) -> Layout:
+        """The same with the image suffix that the split has on disk, where there are several."""
+        images = self.conditions[0]
+        folder = root / images.folder_of(split)
+        if not self.other_suffixes or not folder.is_dir():
+            return self
+        names = [path.name for path in walk(folder, 1 if self.nested else 0, faults=[])]
+        for suffix in (images.suffix, *self.other_suffixes):
+            if any(name.endswith(suffix) for name in names):
+                return replace(self, conditions=(replace(images, suffix=suffix),))
+        return self
 
     def frames(self, root: Path, split: str, hint: str) -> list[Frame]:
         """All images of a split in its first condition, with their labels.

@@ -150,6 +150,7 @@ _ALL = (
         labels=FileKind("{split}/labels", ".png"),
         table="camvid",
         one_size=True,
+        other_suffixes=(".png",),
         citation="Brostow, Fauqueur, Cipolla, Pattern Recognition Letters 2009",
         experiments=(
             "source and targets of configs/detection/*_camvid*.yaml",

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import get_rank
+from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
 
 from snr_plugins.errors import InputError
 
@@ -85,7 +87,21 @@ def run(args: argparse.Namespace) -> None:
     if args.eval_only:
         runner.test()
     else:
+        if cfg.resume and (cfg.load_from or find_latest_checkpoint(cfg.work_dir)):
+            _forget_start_weights(runner.model)
         runner.train()
+
+
+def _forget_start_weights(model: nn.Module) -> None:
+    """The checkpoint holds all weights: those of before training need not be there any more.
+
+    Read first, as MMEngine does, they would be reported to lack what was trained since.
+    """
+    for module in model.modules():
+        init_cfg = getattr(module, "init_cfg", None)
+        configs = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
+        if any(config.get("type") in ("Pretrained", PretrainedInit) for config in configs):
+            module.init_cfg = None  # type: ignore[assignment]  # of MMEngine's BaseModule
 
 
 def load_config(path: str, overrides: dict[str, object] | None = None) -> Config:

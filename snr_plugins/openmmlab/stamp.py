@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
 from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.openmmlab.image_size import describe_image_size
 from snr_plugins.results import describe_checkpoint, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
@@ -57,7 +59,7 @@ def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float
     for name, score in metrics.items():
         prefix, _, last = name.rpartition("/")
         if last == METRIC:
-            domains[prefix or ", ".join(map(_name, parts))] = score
+            domains[prefix or ", ".join(dict.fromkeys(map(_name, parts)))] = score
     return domains
 
 
@@ -67,12 +69,13 @@ def _name(dataset: Dataset) -> str:
 
 def _describe(dataset: Dataset) -> dict:
     """Of any dataset: those of others may lack all but their length."""
-    layout = getattr(dataset, "layout", None)
+    innermost = _innermost(dataset)
+    layout = getattr(innermost, "layout", None)
     conditions = [condition.name for condition in layout.conditions] if layout else []
     betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     return {
         "name": _name(dataset),
-        "folder": getattr(dataset, "data_prefix", {}).get("img_path"),
+        "folder": getattr(innermost, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
         "betas": [beta for beta in betas if beta is not None],
         "images": len(dataset),  # type: ignore[arg-type]  # torch leaves __len__ out
@@ -81,13 +84,16 @@ def _describe(dataset: Dataset) -> dict:
 
 
 def _image_size(dataset: Dataset) -> str:
-    """What the pipeline resizes to; labels are scored at their own size all the same."""
-    for transform in getattr(getattr(dataset, "pipeline", None), "transforms", ()):
-        if type(transform).__name__ == "Resize":
-            if transform.scale is None:
-                return "{} x {} times the image".format(*transform.scale_factor)
-            return f"{transform.scale[0]}x{transform.scale[1]}"
-    return "as on disk"
+    return describe_image_size(
+        getattr(getattr(_innermost(dataset), "pipeline", None), "transforms", ())
+    )
+
+
+def _innermost(dataset: Dataset) -> Any:
+    """What wrappers such as ``DomainDataset`` and ``RepeatDataset`` hold."""
+    while hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    return dataset
 
 
 def _tta(runner: Runner) -> str:
@@ -97,12 +103,15 @@ def _tta(runner: Runner) -> str:
 
 
 def _checkpoint(runner: Runner, phase: str) -> dict:
-    if phase == "test":
+    if phase == "test" and not runner.iter:  # nothing was trained in this process
         latest = find_latest_checkpoint(runner.work_dir) if runner.cfg.get("resume") else None
         return describe_checkpoint(runner.cfg.get("load_from") or latest)
     # CheckpointHook runs before validation; what it wrote now bears this iteration's name.
-    for name in (f"iter_{runner.iter}.pth", f"epoch_{runner.epoch}.pth"):
-        path = os.path.join(runner.work_dir, name)
-        if os.path.isfile(path):
+    for hook in runner.hooks:
+        if not isinstance(hook, CheckpointHook):
+            continue
+        number = runner.epoch if hook.by_epoch else runner.iter
+        path = os.path.join(hook.out_dir, hook.filename_tmpl.format(number))
+        if hook.last_ckpt == path and os.path.isfile(path):
             return describe_checkpoint(path, runner.iter)
     return describe_checkpoint(None, runner.iter)

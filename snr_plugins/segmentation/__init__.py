@@ -12,6 +12,7 @@ from snr_plugins.segmentation.datasets import (
     SYNTHIADataset,
 )
 from snr_plugins.segmentation.deeplabv2 import DeepLabV2Head
+from snr_plugins.segmentation.domains import DomainConcatDataset, DomainDataset, SetDomain
 from snr_plugins.segmentation.drn import DRN
 from snr_plugins.segmentation.evaluation import DomainIoUMetric
 from snr_plugins.segmentation.segmentor import SNRCascadeEncoderDecoder, SNREncoderDecoder
@@ -25,6 +26,8 @@ __all__ = [
     "CityscapesLayoutDataset",
     "CrossCityDataset",
     "DeepLabV2Head",
+    "DomainConcatDataset",
+    "DomainDataset",
     "DomainIoUMetric",
     "GTA5Dataset",
     "LoadLabelIds",
@@ -35,5 +38,6 @@ __all__ = [
     "SNRResNetV1c",
     "SNRStages",
     "SYNTHIADataset",
+    "SetDomain",
     "StampHook",
 ]

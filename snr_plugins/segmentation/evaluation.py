@@ -17,8 +17,10 @@ class DomainIoUMetric(IoUMetric):
     """MMSegmentation's ``IoUMetric`` over the frames of one domain.
 
     With one such metric for each domain, a loader over a ``ConcatDataset`` of them all gives
-    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop. Frames need
-    ``domain`` among the ``meta_keys`` of ``PackSegInputs``.
+    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop. The frames of
+    `snr_plugins.segmentation.datasets` name their domain, and those of anybody's dataset in a
+    ``DomainDataset``. ``CheckpointHook(save_best="day/mIoU", rule="greater")`` keeps the network
+    that is best on one domain; let it be the source's, as a target's scores are the test.
 
     Args:
         domain: the domain of the frames to count.
@@ -50,7 +52,7 @@ class DomainIoUMetric(IoUMetric):
             if domain is None:
                 raise InputError(
                     f"The frame {sample.get('img_path', 'without img_path')} names no domain: add "
-                    "'domain' to meta_keys of PackSegInputs, and use a dataset of snr_plugins."
+                    "'domain' to meta_keys of PackSegInputs, or put its dataset in a DomainDataset."
                 )
             if domain == self.domain:
                 super().process(data_batch, [sample])

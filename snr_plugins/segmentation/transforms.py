@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mmengine.fileio as fileio
 import numpy as np
 from mmseg.datasets.transforms import LoadAnnotations
@@ -11,17 +13,22 @@ from snr_plugins.data.files import decode_ids
 from snr_plugins.data.label_ids import IN_RED_CHANNEL, UNKNOWN, lookup_table
 from snr_plugins.errors import InputError
 
+TRAIN_IDS = "train_ids"  # what label images hold that MMSegmentation's own LoadAnnotations reads
+
 
 @TRANSFORMS.register_module()
 class LoadLabelIds(LoadAnnotations):
     """MMSegmentation's ``LoadAnnotations`` for label images that hold a dataset's own ids.
 
     Needs ``seg_map_path``, and ``label_ids`` unless ``ids`` is given; sets ``gt_seg_map`` (H, W),
-    uint8, train ids with 255 for void, after the dataset's subset of classes has been applied.
+    uint8, train ids with 255 for void, after the dataset's subset of classes has been applied. A
+    bare image, which is no frame of a dataset, passes: so a test pipeline serves MMSegmentation's
+    ``inference_model`` and ``MMSegInferencer`` too.
 
     Args:
-        ids: name of a table of `snr_plugins.data.label_ids`, for a dataset that does not name its
-            own; those of `snr_plugins.segmentation.datasets` do.
+        ids: name of a table of `snr_plugins.data.label_ids`, or ``"train_ids"`` for label images
+            that ``LoadAnnotations`` reads rightly, for a dataset that does not name its own; those
+            of `snr_plugins.segmentation.datasets` do.
         backend_args: where files are read from, as in MMEngine.
 
     Raises:
@@ -32,15 +39,20 @@ class LoadLabelIds(LoadAnnotations):
     def __init__(self, ids: str | None = None, backend_args: dict | None = None) -> None:
         super().__init__(backend_args=backend_args)
         self.ids = ids
-        self.tables = {} if ids is None else {ids: lookup_table(ids)}
+        self.tables = {} if ids in (None, TRAIN_IDS) else {ids: lookup_table(ids)}
 
     def _load_seg_map(self, results: dict) -> None:
+        if "seg_fields" not in results:  # every frame of a dataset has it
+            return
         if "seg_map_path" not in results:
             raise InputError(
                 f"{results.get('img_path')} has no label: its dataset has labelled=False, so take "
                 "LoadLabelIds out of its pipeline."
             )
         path, ids = results["seg_map_path"], self._table_name(results)
+        if ids == TRAIN_IDS:
+            super()._load_seg_map(results)
+            return
         if ids not in self.tables:
             self.tables[ids] = lookup_table(ids)
         try:
@@ -76,6 +88,34 @@ class LoadLabelIds(LoadAnnotations):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(ids={self.ids!r}, backend_args={self.backend_args})"
+
+
+def with_label_ids(pipeline: Any) -> Any:
+    """The pipeline with a `LoadLabelIds` in the place of each ``LoadAnnotations``.
+
+    The stock transform takes the stored ids for train ids, which those of most datasets are not.
+
+    Args:
+        pipeline: of configs or built transforms, nested as in ``TestTimeAug`` perhaps.
+
+    Raises:
+        InputError: one has ``reduce_zero_label``, which means nothing where a table says which id
+            is void.
+    """
+    if isinstance(pipeline, list | tuple):
+        return type(pipeline)(map(with_label_ids, pipeline))
+    if type(pipeline) is LoadAnnotations:
+        pipeline = {"type": LoadAnnotations, **vars(pipeline)}
+    if not isinstance(pipeline, dict):
+        return pipeline
+    if pipeline.get("type") not in (LoadAnnotations, "LoadAnnotations", "mmseg.LoadAnnotations"):
+        return {key: with_label_ids(value) for key, value in pipeline.items()}
+    if pipeline.get("reduce_zero_label"):
+        raise InputError(
+            "LoadAnnotations has reduce_zero_label=True, but the dataset's own table says which of "
+            "its ids are void: remove the argument."
+        )
+    return {"type": LoadLabelIds, "backend_args": pipeline.get("backend_args")}
 
 
 def _check_size(ids: np.ndarray, results: dict) -> None:

@@ -157,6 +157,108 @@ def test_somebody_elses_dataset_with_augmentation_and_a_checkpoint(tmp_path):
     assert stamp["checkpoint"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
+def sizes(tmp_path: Path, *transforms: dict) -> str:
+    """What the stamp says of a pipeline with these between loading and packing."""
+    root = tmp_path / "city"
+    if not root.exists():
+        write_cityscapes_tree(root, "val", ("clear",), DEFINED)
+    pipeline = [{"type": "LoadImageFromFile"}, *transforms]
+    if transforms[-1]["type"] != "TestTimeAug":
+        pipeline.append({"type": "PackSegInputs"})
+    wrapped = {
+        "type": "DomainDataset",
+        "domain": "ours",
+        "ids": "cityscapes",
+        "dataset": {**city(root, "clear", scale=(1, 1)), "pipeline": pipeline},
+    }
+    stamp = run(tmp_path, wrapped)
+    (dataset,) = stamp["datasets"]
+    assert (dataset["name"], dataset["folder"]) == ("ours", str(root / "leftImg8bit/val"))
+    return stamp["image_size"]
+
+
+@pytest.mark.parametrize(
+    ("transforms", "size"),
+    [
+        ([{"type": "Resize", "scale": (64, 48), "keep_ratio": True}], "within 64x48"),
+        (
+            [{"type": "ResizeShortestEdge", "scale": 24, "max_size": 40}],
+            "shortest edge 24, at most 40",
+        ),
+        (
+            [
+                {"type": "Resize", "scale": (64, 33)},
+                {"type": "ResizeToMultiple", "size_divisor": 16},
+            ],
+            "64x33, then multiples of 16",
+        ),
+        (
+            [{"type": "RandomResize", "scale": (64, 32), "ratio_range": (0.5, 2.0)}],
+            "0.5 to 2.0 times 64x32",
+        ),
+        (
+            [{"type": "RandomResize", "scale": [(32, 16), (64, 32)], "keep_ratio": True}],
+            "within 32x16 to within 64x32",
+        ),
+        ([{"type": "RandomChoiceResize", "scales": [(8, 4), (64, 32)]}], "one of 8x4 or 64x32"),
+        ([{"type": "CenterCrop", "crop_size": (16, 32)}], "CenterCrop"),
+        ([{"type": "RandomFlip", "prob": 0.5}], "as on disk"),
+        (
+            [
+                {
+                    "type": "TestTimeAug",
+                    "transforms": [
+                        [{"type": "Resize", "scale": (s, s)} for s in (8, 16)],
+                        [{"type": "RandomFlip", "prob": p} for p in (0.0, 1.0)],
+                        [{"type": "PackSegInputs"}],
+                    ],
+                }
+            ],
+            "16x16, 8x8",
+        ),
+    ],
+)
+def test_size_is_what_the_pipeline_makes_of_the_image(tmp_path, transforms, size):
+    assert sizes(tmp_path, *transforms) == size
+
+
+@pytest.mark.parametrize("out_dir", [None, "elsewhere"])
+def test_weights_scored_in_training_are_those_written_by_it(tmp_path, out_dir):
+    work = tmp_path / "work"
+    work.mkdir()
+    torch.save({}, work / "iter_3.pth")  # of an earlier run
+    loader = {"num_workers": 0, "dataset": {"type": "Bare"}}
+    hook = {"type": "CheckpointHook", "by_epoch": False, "interval": 2, "save_last": False}
+    if out_dir:
+        hook["out_dir"] = str(tmp_path / out_dir)
+    cfg = dict(
+        model={"type": "Nothing"},
+        work_dir=str(work),
+        train_dataloader={**loader, "sampler": {"type": "InfiniteSampler"}},
+        val_dataloader={**loader, "sampler": {"type": "DefaultSampler", "shuffle": False}},
+        test_dataloader={**loader, "sampler": {"type": "DefaultSampler", "shuffle": False}},
+        val_evaluator=HALF,
+        test_evaluator=HALF,
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.1}},
+        train_cfg={"type": "IterBasedTrainLoop", "max_iters": 2, "val_interval": 2},
+        val_cfg={},
+        test_cfg={},
+        default_hooks={"checkpoint": hook, "stamp": {"type": "StampHook"}},
+        default_scope="mmseg",
+        experiment_name=f"{tmp_path.name}{out_dir}",
+    )
+    runner = Runner.from_cfg(Config(cfg))
+    runner.train()
+    runner.test()  # the trained weights, in the same process
+    written = (tmp_path / out_dir / "work" if out_dir else work) / "iter_2.pth"
+    for phase in ("val", "test"):
+        (path,) = work.glob(f"*/stamp_{phase}.json")
+        checkpoint = json.loads(path.read_text())["checkpoint"]
+        assert checkpoint["file"] == str(written)
+        assert checkpoint["sha256"] == hashlib.sha256(written.read_bytes()).hexdigest()
+        assert checkpoint["iteration"] == 2
+
+
 @pytest.mark.parametrize(
     ("prefixes", "domains"),
     [

@@ -13,6 +13,7 @@ pytest.importorskip("mmseg")
 
 from mmengine.registry import DefaultScope
 from mmseg.datasets import CityscapesDataset
+from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from snr_plugins.data.label_ids import (
@@ -23,7 +24,7 @@ from snr_plugins.data.label_ids import (
 )
 from snr_plugins.data.labels import CITYSCAPES_CLASSES
 from snr_plugins.errors import InputError
-from snr_plugins.segmentation.transforms import LoadLabelIds
+from snr_plugins.segmentation.transforms import LoadLabelIds, with_label_ids
 from tests.segmentation.trees import (
     SYNTHIA_NAMES,
     write_colour16,
@@ -95,9 +96,9 @@ def test_cross_city_ids_are_those_of_cityscapes(tmp_path):
     assert len(set(expected)) == 13 + 1
 
 
-def test_camvid_ids_stay(tmp_path):
-    path = write_grey(tmp_path / "label.png", row(*range(11), 255))
-    assert load(path, "camvid").tolist() == [[*range(11), 255]]
+def test_camvid_ids_stay(tmp_path):  # void is 11 in the published images of 11 classes
+    path = write_grey(tmp_path / "label.png", row(*range(11), 11, 255))
+    assert load(path, "camvid").tolist() == [[*range(11), 255, 255]]
     assert len(CAMVID_CLASSES) == 11
 
 
@@ -126,6 +127,36 @@ def test_one_transform_serves_datasets_with_different_ids(tmp_path):
         assert transform(results)["gt_seg_map"].tolist() == [[expected]]
 
 
+def test_train_ids_are_read_as_the_framework_reads_them(tmp_path):
+    path = write_grey(tmp_path / "label.png", np.array([[0, 18], [3, 255]], np.uint8))
+    frame = {"reduce_zero_label": False, "label_map": {0: 5, 18: 0, 3: 255}}
+    results = {"seg_map_path": str(path), "seg_fields": [], **frame}
+    stock = LoadAnnotations()({**results, "seg_fields": []})["gt_seg_map"]
+    assert load(path, "train_ids", **frame).tolist() == stock.tolist() == [[5, 0], [255, 255]]
+
+
+def test_bare_image_passes():
+    assert LoadLabelIds()({"img_path": "frame.png"}) == {"img_path": "frame.png"}
+
+
+def test_load_annotations_is_replaced_wherever_it_stands():
+    crop = {"type": "RandomCrop", "crop_size": (2, 4)}
+    pipeline = [
+        {"type": "LoadAnnotations", "backend_args": {"backend": "local"}},
+        {"type": "TestTimeAug", "transforms": [[crop], [{"type": "LoadAnnotations"}]]},
+        LoadAnnotations(),
+        LoadLabelIds(ids="gta5"),
+    ]
+    first, nested, built, own = with_label_ids(pipeline)
+    assert first == {"type": LoadLabelIds, "backend_args": {"backend": "local"}}
+    ours = {"type": LoadLabelIds, "backend_args": None}
+    assert nested == {"type": "TestTimeAug", "transforms": [[crop], [ours]]}
+    assert built == ours
+    assert own is pipeline[3]
+    with pytest.raises(InputError, match="LoadAnnotations has reduce_zero_label=True"):
+        with_label_ids([{"type": "LoadAnnotations", "reduce_zero_label": True}])
+
+
 def test_unknown_table():
     with pytest.raises(InputError, match="'kitty': choose from cityscapes, gta5, synthia"):
         LoadLabelIds(ids="kitty")
@@ -138,7 +169,7 @@ def test_unknown_table():
         ("cityscapes", write_grey, 200),
         ("gta5", write_palette, 35),
         ("synthia", write_colour16, 23),
-        ("camvid", write_grey, 11),
+        ("camvid", write_grey, 12),
         ("cross_city", write_palette, 34),
     ],
 )

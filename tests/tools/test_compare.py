@@ -34,3 +34,28 @@ def test_real_comparison_resumes(tmp_path):
     other = subprocess.run([*command, "train_cfg.max_iters=3"], cwd=ROOT, **TEXT)
     assert other.returncode == 1
     assert "was run with other options; give another --out" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["mIoU", "mDice"])
+def test_the_frameworks_own_metric(tmp_path, metric):
+    streets = write_two_colour_streets(tmp_path / "camvid")
+    for form in ("", "_snr"):
+        base = CONFIGS / f"fcn_thin_r50_camvid{form}.py"
+        (tmp_path / f"own{form}.py").write_text(
+            f"_base_ = {str(base)!r}\n"
+            f"test_evaluator = [dict(type='IoUMetric', iou_metrics=[{metric!r}])]\n"
+            "val_evaluator = test_evaluator\n"
+        )
+    command = [sys.executable, "tools/compare.py", tmp_path / "own.py", "--forms", "plain"]
+    command += ["--seeds", "1", "--out", tmp_path / "out", "--cfg-options", *small_network(streets)]
+    done = subprocess.run(command, cwd=ROOT, **TEXT)
+    if metric == "mDice":
+        assert done.returncode == 1
+        assert "own.py has no mIoU among its scores: add it" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "out" / "own" / "plain_1").glob("*/vis_data/scalars.json")
+    score = [json.loads(line) for line in log.read_text().splitlines()][-1]["mIoU"]
+    scores = json.loads((tmp_path / "out" / "own" / "scores.json").read_text())
+    assert scores["plain"]["1"] == {"day, dusk": score}

@@ -26,6 +26,9 @@ from snr_plugins.data.layout import IDS, Layout
 from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
 
+# What converters leave beside the labels of GTA5 and SYNTHIA; no reader takes them for labels.
+DERIVED_LABELS = "_labelTrainIds.png"
+
 
 @dataclass
 class Report:
@@ -76,6 +79,7 @@ def inspect_layout(
             whether it is whole. Label images are always decoded.
         progress: show a progress bar on stderr.
     """
+    layout = layout.as_found(root, split)
     conditions = [
         condition
         for condition in layout.conditions
@@ -209,7 +213,9 @@ def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict
     return {
         _stem(path, folder, layout.labels.suffix): path
         for path in _files(folder, layout, report)
-        if path.name.endswith(layout.labels.suffix) and path.exists()
+        if path.name.endswith(layout.labels.suffix)
+        and not path.name.endswith(DERIVED_LABELS)
+        and path.exists()
     }
 
 

@@ -52,7 +52,7 @@ def _has_split(root: Path, layout: Layout, split: str) -> bool:
     labels = root / layout.labels.folder_of(split)
     if split not in layout.unlabelled and not labels.is_dir():
         return False
-    images = layout.conditions[0]
+    images = layout.as_found(root, split).conditions[0]
     folder = root / images.folder_of(split)
     if not folder.is_dir():
         return False

@@ -16,7 +16,22 @@ test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=(384, 192), keep_ratio=True),
     dict(type="LoadLabelIds"),  # after Resize: scored at the labels' own size
-    dict(type="PackSegInputs", meta_keys=("img_path", "ori_shape", "img_shape", "domain")),
+    dict(type="PackSegInputs"),
+]
+tta_pipeline = [  # of test.py --tta: six scales, each flipped too
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=(int(384 * ratio), int(192 * ratio)), keep_ratio=True)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+            ],
+            [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)],
+            [dict(type="LoadLabelIds")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
 ]
 train_dataloader = dict(
     batch_size=4,
@@ -32,37 +47,33 @@ test_dataloader = dict(
     num_workers=1,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
-        type="ConcatDataset",
+        type="DomainConcatDataset",
+        pipeline=test_pipeline,
         datasets=[
             dict(
                 type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="clear",
-                pipeline=test_pipeline,
             ),
             dict(
                 type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="foggy_beta_0.01",
-                pipeline=test_pipeline,
             ),
             dict(
                 type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="foggy_beta_0.02",
-                pipeline=test_pipeline,
             ),
             dict(
                 type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="night",
-                pipeline=test_pipeline,
             ),
             dict(
                 type="CityscapesLayoutDataset",
                 data_root=data_root,
                 condition="rain",
-                pipeline=test_pipeline,
             ),
         ],
     ),

@@ -16,6 +16,6 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=300),
     sampler_seed=dict(type="DistSamplerSeedHook"),
-    visualization=dict(type="SegVisualizationHook"),  # what test.py --show-dir needs
+    visualization=dict(type="SegVisualizationHook", interval=1),  # test.py --show-dir: all frames
     stamp=dict(type="StampHook"),
 )

@@ -13,4 +13,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type="PolyLR", eta_min=0.0, power=0.9, begin=0, end=40000, by_epoch=False)]
 val_cfg = None
-default_hooks = dict(stamp=dict(type="StampHook"))
+default_hooks = dict(
+    visualization=dict(interval=1),  # test.py --show-dir: all frames
+    stamp=dict(type="StampHook"),
+)

@@ -1,0 +1,177 @@
+"""What the datasets of streets share: which files, which options, which labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mmengine.fileio as fileio
+from mmseg.datasets import BaseSegDataset
+
+from snr_plugins.data.layout import Layout
+from snr_plugins.errors import InputError
+from snr_plugins.segmentation.domains import SetDomain
+from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids
+
+
+class StreetDataset(BaseSegDataset):
+    """A dataset in its layout; MMSegmentation's own options stay what they are.
+
+    ``LoadAnnotations`` in the pipeline is read as ``LoadLabelIds``: the dataset knows its ids. A
+    packed sample carries ``domain`` whatever the ``meta_keys`` are.
+
+    Args:
+        layout: where images and labels lie below ``data_root``.
+        split: one of the layout's, or any other folder name.
+        domain: the name under which the frames are scored.
+        labelled: False leaves the label images alone, for a domain that is used without them.
+        hint: what the reader of the error should do when the images are missing.
+        pipeline: of configs of transforms, or transforms.
+        data_prefix: other folders than the split's, under ``img_path`` and ``seg_map_path``.
+        img_suffix, seg_map_suffix: other endings than the layout's. Label images that end in
+            ``labelTrainIds.png`` hold train ids, all others the layout's.
+        reduce_zero_label: refused when True: the layout's table says which ids are void.
+        options: other arguments of ``BaseSegDataset``, such as ``data_root`` and ``ann_file``, a
+            text file of image names without endings; with the dataset's own they are right too.
+
+    Raises:
+        InputError: an option cannot be honoured; or, when the frames are listed, the folder of the
+            images is missing or holds none, an image has no label, ``ann_file`` is missing, empty
+            or names no image.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        split: str,
+        domain: str,
+        labelled: bool,
+        hint: str,
+        pipeline: list | tuple = (),
+        data_prefix: dict[str, str] | None = None,
+        img_suffix: str | None = None,
+        seg_map_suffix: str | None = None,
+        reduce_zero_label: bool = False,
+        **options: Any,
+    ) -> None:
+        name = type(self).__name__
+        if reduce_zero_label:
+            raise InputError(
+                f"{name} has reduce_zero_label=True, but its table {layout.table!r} says which of "
+                "its ids are void: remove the option."
+            )
+        images, labels = layout.conditions[0], layout.labels
+        folders = {"img_path": images.folder_of(split)}
+        if labelled:
+            folders["seg_map_path"] = labels.folder_of(split)
+        for key in data_prefix or {}:
+            if key not in ("img_path", "seg_map_path"):
+                raise InputError(
+                    f"{name} has data_prefix with the key {key!r}: name the folders img_path and "
+                    "seg_map_path, or leave data_prefix out for those of the split."
+                )
+            if key in folders:
+                folders[key] = data_prefix[key]  # type: ignore[index]  # not empty here
+        if img_suffix not in (None, images.suffix):
+            layout = replace(layout, conditions=())  # nobody knows what these images show
+        seg_map_suffix = seg_map_suffix or labels.suffix
+        self.layout = layout
+        self.domain = domain
+        self.hint = hint
+        self.img_suffixes = (img_suffix,) if img_suffix else (images.suffix, *layout.other_suffixes)
+        self.label_ids = TRAIN_IDS if _of_train_ids(seg_map_suffix) else layout.table
+        super().__init__(
+            data_prefix=folders,
+            img_suffix=img_suffix or images.suffix,
+            seg_map_suffix=seg_map_suffix,
+            pipeline=[*with_label_ids(list(pipeline)), SetDomain(domain)],
+            **options,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """MMSegmentation's list of frames, checked, with ``domain`` and ``label_ids``."""
+        folder = self.data_prefix["img_path"]
+        if not fileio.isdir(folder, backend_args=self.backend_args):
+            raise InputError(f"The folder {folder} does not exist: {self.hint}.")
+        if len(self.img_suffixes) > 1:
+            self.img_suffix = self._suffix_in(folder)
+        frames = [
+            frame
+            for frame in (self._listed() if self.ann_file else super().load_data_list())
+            if Path(frame["img_path"]).stem not in self.layout.left_out
+        ]
+        if not frames:
+            raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.hint}.")
+        self._check_labels(frames)
+        for frame in frames:
+            frame.update(domain=self.domain, label_ids=self.label_ids)
+        return frames
+
+    def _suffix_in(self, folder: str) -> str:
+        """The one ending, of those that are published, that the images of a folder have."""
+        found = []
+        for suffix in self.img_suffixes:
+            files = fileio.list_dir_or_file(
+                folder,
+                list_dir=False,
+                suffix=suffix,
+                recursive=True,
+                backend_args=self.backend_args,
+            )
+            if any(files):
+                found.append(suffix)
+        if len(found) > 1:
+            raise InputError(
+                f"{folder} holds images *{' and *'.join(found)}: keep one kind, or say img_suffix."
+            )
+        return found[0] if found else self.img_suffix
+
+    def _listed(self) -> list[dict]:
+        """The frames that ``ann_file`` names, with or without their ending."""
+        folder = self.data_prefix["img_path"]
+        if not fileio.isfile(self.ann_file, backend_args=self.backend_args):
+            raise InputError(
+                f"ann_file {self.ann_file} is no file: give a text file of image names, or leave "
+                f"ann_file out for all images of {folder}."
+            )
+        frames = super().load_data_list()
+        nothing = str(Path(folder, self.img_suffix))  # of a blank line
+        frames = [frame for frame in frames if str(Path(frame["img_path"])) != nothing]
+        if not frames:
+            raise InputError(
+                f"ann_file {self.ann_file} names no image: write one name a line, or leave "
+                f"ann_file out for all images of {folder}."
+            )
+        for frame in frames:
+            if frame["img_path"].endswith(2 * self.img_suffix):  # the line had the ending already
+                frame["img_path"] = frame["img_path"].removesuffix(self.img_suffix)
+                doubled = self.img_suffix + self.seg_map_suffix
+                if "seg_map_path" in frame:
+                    bare = frame["seg_map_path"].removesuffix(doubled)
+                    frame["seg_map_path"] = bare + self.seg_map_suffix
+        for frame in frames:
+            if not fileio.isfile(frame["img_path"], backend_args=self.backend_args):
+                raise InputError(
+                    f"ann_file {self.ann_file} names {frame['img_path']}, which does not exist: "
+                    f"each line is the path of an image below {folder}, without {self.img_suffix}."
+                )
+        return frames
+
+    def _check_labels(self, frames: list[dict]) -> None:
+        missing = [
+            frame["seg_map_path"]
+            for frame in frames
+            if "seg_map_path" in frame
+            and not fileio.isfile(frame["seg_map_path"], backend_args=self.backend_args)
+        ]
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(frames)} images in {self.data_prefix['img_path']} have no "
+                f"label image, the first of them {missing[0]}: add the labels, remove the images, "
+                "or set labelled=False where no label is wanted."
+            )
+
+
+def _of_train_ids(suffix: str) -> bool:
+    return suffix.lower().endswith("labeltrainids.png")
