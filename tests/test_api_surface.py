@@ -74,7 +74,7 @@ def of_nn():
 
 def of_data():
     from snr_plugins.data.cityscapes import read_cityscapes
-    from snr_plugins.data.coco import check_coco_folder
+    from snr_plugins.data.coco import read_coco
     from snr_plugins.data.conditions import CONDITIONS
     from snr_plugins.data.folder import read_image_folder
     from snr_plugins.data.kitti import read_kitti
@@ -82,7 +82,7 @@ def of_data():
     from snr_plugins.data.names import DETECTION_DATASETS
     from snr_plugins.data.sim10k import read_sim10k
 
-    readers = (read_cityscapes, read_kitti, read_sim10k, read_image_folder, check_coco_folder)
+    readers = (read_cityscapes, read_kitti, read_sim10k, read_image_folder, read_coco)
     return {
         "names": {reader.__name__: signature(reader) for reader in readers},
         "conditions": sorted(CONDITIONS),

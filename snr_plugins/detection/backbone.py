@@ -130,9 +130,10 @@ def _warn_without_loss(cfg: CfgNode) -> None:
     if snr.LOSS_WEIGHT > 0 or snr.PROBE_WEIGHT > 0 or snr.CALIBRATE:
         logging.getLogger(LOGGER).warning(
             "MODEL.META_ARCHITECTURE %s trains this SNR without the restitution loss and without "
-            "the calibrated start: set it to SNRGeneralizedRCNN; or, if that is meant, "
+            "the calibrated start: set it to %s; or, if that is meant, "
             "MODEL.SNR.LOSS_WEIGHT and PROBE_WEIGHT to 0.0 and MODEL.SNR.CALIBRATE to False",
             name,
+            f"SNR{name}" if f"SNR{name}" in META_ARCH_REGISTRY else "SNRGeneralizedRCNN",
         )
 
 
