@@ -5,6 +5,7 @@ All conditions of a frame share one label: fog, night and rain change the look a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snr_plugins.data.file_kinds import FileKind
@@ -40,4 +41,12 @@ CONDITIONS = {
     )
 }
 FOGGY = tuple(name for name, condition in CONDITIONS.items() if condition.beta is not None)
-BETAS = tuple(c.beta for c in CONDITIONS.values() if c.beta is not None)
+
+
+def betas_of(names: Iterable[str]) -> list[float]:
+    """Fog densities among conditions; names of other datasets' conditions have none."""
+    conditions = [CONDITIONS[name] for name in names if name in CONDITIONS]
+    return [condition.beta for condition in conditions if condition.beta is not None]
+
+
+BETAS = tuple(betas_of(CONDITIONS))

@@ -20,7 +20,7 @@ from detectron2.structures import BoxMode
 
 from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.coco import read_coco
-from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.conditions import betas_of
 from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
@@ -195,12 +195,11 @@ def _describe(
     conditions: Sequence[str],
     classes: Sequence[str] | None,
 ) -> None:
-    betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     MetadataCatalog.get(name).set(
         evaluator_type="coco",
         folder=folder,
         conditions=tuple(conditions),
-        betas=tuple(beta for beta in betas if beta is not None),
+        betas=tuple(betas_of(conditions)),
         box_convention=box_convention,
         # a COCO file tells its own classes when it is loaded
         **({} if classes is None else {"thing_classes": list(classes)}),

@@ -22,12 +22,11 @@ from snr_plugins.nn import (
     RestitutionLoss,
     RestitutionTerms,
     StageLosses,
-    calibrate,
     find_layers,
     find_snr,
-    untrained,
 )
 from snr_plugins.nn.affine import at_least_float32
+from snr_plugins.nn.calibration import calibrate_untrained
 
 # Samples along each side of a box: as many as a 7x7 box head with two samples a bin takes.
 BOX_SAMPLES = 14
@@ -110,7 +109,12 @@ class Restitution(Detector):
         """As the detector's; in training two more losses."""
         if self.training and self._to_calibrate:
             self._to_calibrate = False
-            self._calibrate(batched_inputs)
+            sentence = calibrate_untrained(
+                self.backbone,
+                [batched_inputs],
+                lambda batch: self.backbone(self.preprocess_image(batch).tensor),
+            )
+            logging.getLogger(LOGGER).info(sentence)
         if not self.training or not self.snr_losses:
             return super().__call__(batched_inputs, *args, **kwargs)
         rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
@@ -145,20 +149,6 @@ class Restitution(Detector):
         counts = torch.tensor([len(x) for x in truth], device=self.device)
         image_index = torch.repeat_interleave(torch.arange(len(truth), device=self.device), counts)
         return torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1), labels
-
-    def _calibrate(self, batched_inputs: list[dict]) -> None:
-        logger = logging.getLogger(LOGGER)
-        names = untrained(self.backbone)
-        if not names:
-            logger.info("SNR: gamma and beta stay as the checkpoint has them")
-            return
-        images = self.preprocess_image(batched_inputs).tensor
-        count = calibrate(self.backbone, [images], self.backbone, only=names)
-        logger.info(
-            "SNR: gamma and beta of %d modules start at the average style of %d images",
-            len(names),
-            count,
-        )
 
 
 def _stride(name: str, snr: SNR) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -102,6 +103,25 @@ def calibrate(
         snr.norm.weight.copy_(deviation)
         snr.norm.bias.copy_(mean)
     return int(total[-1])
+
+
+def calibrate_untrained(
+    model: nn.Module, batches: Iterable[Any], forward: Callable[[Any], object]
+) -> str:
+    """:func:`calibrate` of the layers that are :func:`untrained`; a sentence for the log.
+
+    ``batches`` is not touched where there are none, as after a checkpoint with SNR.
+
+    Raises:
+        InputError: the model has no such layer at all, or no batch reached one of them.
+    """
+    names = untrained(model)
+    if not names and _norms(model):
+        return "SNR: gamma and beta stay as the checkpoint has them"
+    images = calibrate(model, batches, forward, only=names)
+    return (
+        f"SNR: gamma and beta of {len(names)} modules start at the average style of {images} images"
+    )
 
 
 def untrained(model: nn.Module) -> list[str]:

@@ -76,6 +76,7 @@ def insert_layer(
         raise InputError(
             f"insert_layer: a stage is named twice in after={list(after)}; name it once"
         )
+    example = torch.zeros(EXAMPLE) if example is None else example
     known = dict(shapes or {})
     unknown = {name: stage for name, stage in stages.items() if name not in known}
     if unknown:
@@ -147,7 +148,7 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
 
 
 def output_shapes(
-    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None = None
+    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor
 ) -> dict[str, Shape]:
     """What each of ``modules`` puts out, by running ``backbone`` on ``example``.
 
@@ -158,7 +159,6 @@ def output_shapes(
         InputError: a module is not run, does not put out one feature map, or nothing tells its
             height from its channels.
     """
-    example = torch.zeros(EXAMPLE) if example is None else example
     outputs = _dry_run(backbone, modules, example)
     shapes = {name: _map_shape(name, outputs.get(name)) for name in modules}
     try:
@@ -199,7 +199,7 @@ def _shape(name: str, shape: torch.Size, taller: torch.Size | None, example: Ten
 
 
 def _dry_run(
-    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor | None
+    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor
 ) -> dict[str, object]:
     """What those of ``modules`` that are run put out; nothing is left changed."""
     outputs: dict[str, object] = {}
@@ -208,7 +208,6 @@ def _dry_run(
         for name, module in modules.items()
     ]
     reference = next(backbone.parameters(), torch.empty(0))
-    example = torch.zeros(EXAMPLE) if example is None else example
     was_training = {module: module.training for module in backbone.modules()}
     backbone.eval()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -11,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from snr_plugins.nn import calibrate, find_layers, untrained
+from snr_plugins.nn.calibration import calibrate_untrained
 
 
 @HOOKS.register_module()
@@ -34,23 +35,20 @@ class CalibrateSNRHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        names = untrained(model)
-        if not names and find_layers(model):
-            print_log("SNR: gamma and beta stay as the checkpoint has them", "current")
-            return
-        loader_cfg = {**runner.cfg.train_dataloader, "num_workers": 0, "persistent_workers": False}
-        loader_cfg.pop("prefetch_factor", None)  # torch refuses it without workers
-        loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
-        batches = itertools.islice(loader, self.num_batches)
+
+        def batches() -> Iterator[Any]:
+            loader_cfg = {
+                **runner.cfg.train_dataloader,
+                "num_workers": 0,
+                "persistent_workers": False,
+            }
+            loader_cfg.pop("prefetch_factor", None)  # torch refuses it without workers
+            loader = runner.build_dataloader(loader_cfg, seed=runner.seed)
+            yield from itertools.islice(loader, self.num_batches)
 
         def forward(batch: Any) -> None:
             # backbone and neck: a cascade's heads want each other's results, and have no SNR
             data = model.data_preprocessor(batch, training=True)
             model.extract_feat(data["inputs"])
 
-        images = calibrate(model, batches, forward, only=names)
-        print_log(
-            f"SNR: gamma and beta of {len(names)} modules start at the average style of {images} "
-            "images",
-            "current",
-        )
+        print_log(calibrate_untrained(model, batches(), forward), "current")

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
-from snr_plugins.data.conditions import CONDITIONS
+from snr_plugins.data.conditions import betas_of
 from snr_plugins.openmmlab.image_size import describe_image_size
 from snr_plugins.results import describe_checkpoint, versions, write_stamp
 
@@ -72,12 +72,11 @@ def _describe(dataset: Dataset) -> dict:
     innermost = _innermost(dataset)
     layout = getattr(innermost, "layout", None)
     conditions = [condition.name for condition in layout.conditions] if layout else []
-    betas = [CONDITIONS[name].beta for name in conditions if name in CONDITIONS]
     return {
         "name": _name(dataset),
         "folder": getattr(innermost, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
-        "betas": [beta for beta in betas if beta is not None],
+        "betas": betas_of(conditions),
         "images": len(dataset),  # type: ignore[arg-type]  # torch leaves __len__ out
         "classes": list(getattr(dataset, "metainfo", {}).get("classes") or ()),
     }

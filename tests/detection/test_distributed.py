@@ -11,7 +11,8 @@ from detectron2.utils.events import EventStorage
 from tests.detection.test_models import C4, batch, config
 
 
-def train_two_steps(rank: int, folder: str) -> None:
+def join(rank: int, folder: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The model of one of two processes, plain and wrapped."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
@@ -20,6 +21,11 @@ def train_two_steps(rank: int, folder: str) -> None:
     torch.manual_seed(0)
     model = build_model(config(C4)).train()
     parallel = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    return model, parallel
+
+
+def train_two_steps(rank: int, folder: str) -> None:
+    model, parallel = join(rank, folder)
     for _ in range(2):  # the second fails if the first left a parameter without gradient
         inputs = batch()[:1]
         if rank == 1:
@@ -34,14 +40,7 @@ def train_two_steps(rank: int, folder: str) -> None:
 
 
 def calibrate(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
-    )
-    comm.create_local_process_group(2)
-    torch.manual_seed(0)
-    model = build_model(config(C4)).train()
-    parallel = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    model, parallel = join(rank, folder)
     with EventStorage():
         parallel(same_size()[rank : rank + 1])
     torch.save(style(model), Path(folder) / f"style_{rank}.pth")
