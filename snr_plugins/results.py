@@ -82,7 +82,8 @@ def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
             and, for boxes, ``boxes``, ``groups`` and ``box_convention``; ``image_size``;
             ``test_time_augmentation``; ``checkpoint``, see `describe_checkpoint`; ``seed``;
             ``versions``; ``scores``, all of them, in the framework's own form; ``metric`` and
-            ``domains``, the scores to compare, as in `Scores`. The time is added.
+            ``domains``, the scores to compare, as in `Scores`; ``style_distance``, the domains'
+            `median_distances`, where the model measures them. The time is added.
 
     Raises:
         InputError: the file cannot be written.
@@ -117,7 +118,23 @@ def summary(stamp: dict) -> str:
         f"seed {'unknown' if stamp['seed'] is None else stamp['seed']}",
         ", ".join(f"{name} {version}" for name, version in stamp["versions"].items()),
     ]
+    for domain, medians in stamp.get("style_distance", {}).items():
+        if medians:
+            values = ", ".join(f"{name} {median:.2f}" for name, median in medians.items())
+            parts.append(f"style distance of {domain}: {values} (of the source below 1)")
     return "; ".join(parts)
+
+
+def median_distances(images: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median style distance of a domain's images, by SNR.
+
+    Args:
+        images: of each image its distances, see `snr_plugins.nn.style_distances`.
+    """
+    names = dict.fromkeys(name for image in images for name in image)
+    return {
+        name: statistics.median(image[name] for image in images if name in image) for name in names
+    }
 
 
 def _dataset_line(dataset: dict) -> str:

@@ -44,6 +44,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     #              large value opens the gates: the network computes what it did without SNR
     #   GATE       how the gate reads the residual: "residual" (the paper), "bounded", "static", or
     #              "closed"; see snr_plugins/nn/gate.py
+    #   TRUST      at inference, close the gates for images whose style is none of the source's; see
+    #              snr_plugins/nn/trust.py. False is the paper
     #   EPS        added to the variance
     for kind in LAYERS:
         for name, default in layer_options(kind).items():

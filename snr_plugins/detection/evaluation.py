@@ -12,7 +12,7 @@ from detectron2.utils import comm
 from pycocotools.cocoeval import COCOeval
 
 from snr_plugins.detection.stamp import Run, stamp_of
-from snr_plugins.results import write_stamp
+from snr_plugins.results import median_distances, write_stamp
 
 
 class StampedCOCOEvaluator(COCOEvaluator):
@@ -32,11 +32,23 @@ class StampedCOCOEvaluator(COCOEvaluator):
         self.dataset_name = dataset_name
         self.run = run
 
+    def reset(self) -> None:
+        super().reset()
+        self._distances: list[dict[str, float]] = []  # of each image, by SNR
+
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        super().process(inputs, outputs)
+        for output in outputs:
+            distances = output.get("style_distance", {})
+            self._distances.append({name: float(d) for name, d in distances.items()})
+
     def evaluate(self, img_ids: list[int] | None = None) -> dict:
         """The framework's results; the first process writes and logs the stamp."""
         results = super().evaluate(img_ids)
+        distances = [image for process in comm.gather(self._distances) for image in process]
         if results and comm.is_main_process():
             stamp = stamp_of(self.dataset_name, self._coco_api.dataset, self.run, results)
+            stamp["style_distance"] = {self.dataset_name: median_distances(distances)}
             path = os.path.join(self._output_dir, f"{self.dataset_name}_stamp.json")
             self._logger.info(write_stamp(path, stamp))
         return results

@@ -24,6 +24,7 @@ from snr_plugins.nn import (
     StageLosses,
     find_layers,
     find_snr,
+    style_distances,
 )
 from snr_plugins.nn.affine import at_least_float32
 from snr_plugins.nn.calibration import calibrate_untrained
@@ -106,7 +107,12 @@ class Restitution(Detector):
     def __call__(
         self, batched_inputs: list[dict], *args: Any, **kwargs: Any
     ) -> dict[str, Tensor] | list[dict]:
-        """As the detector's; in training two more losses."""
+        """As the detector's; in training two more losses, in evaluation ``style_distance``.
+
+        That is, beside an image's ``instances``, the SNRs' names with d / t of
+        :func:`snr_plugins.nn.style_distances`, scalar tensors: far above 1 the image looks like
+        nothing that the network has learned.
+        """
         if self.training and self._to_calibrate:
             self._to_calibrate = False
             sentence = calibrate_untrained(
@@ -115,7 +121,15 @@ class Restitution(Detector):
                 lambda batch: self.backbone(self.preprocess_image(batch).tensor),
             )
             logging.getLogger(LOGGER).info(sentence)
-        if not self.training or not self.snr_losses:
+        if not self.training:
+            with style_distances(self.backbone) as distances:
+                outputs = super().__call__(batched_inputs, *args, **kwargs)
+            for name, passes in distances.items():
+                for output, distance in zip(outputs, passes[0], strict=True):
+                    if isinstance(output, dict):  # not the bare instances of do_postprocess=False
+                        output.setdefault("style_distance", {})[name] = distance
+            return outputs
+        if not self.snr_losses:
             return super().__call__(batched_inputs, *args, **kwargs)
         rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
         with self.snr_losses.observing(partial(self.restitution_on_boxes, rois, labels)) as terms:

@@ -8,6 +8,7 @@ from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.stage_losses import StageLosses
 from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_layers
+from snr_plugins.nn.trust import Trust, style_distances
 
 __all__ = [
     "LAYERS",
@@ -21,6 +22,7 @@ __all__ = [
     "Shape",
     "StageLosses",
     "StyleLayer",
+    "Trust",
     "calibrate",
     "create_layer",
     "find_layers",
@@ -29,5 +31,6 @@ __all__ = [
     "insert_snr",
     "layer_options",
     "observed",
+    "style_distances",
     "untrained",
 ]

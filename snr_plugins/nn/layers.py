@@ -62,7 +62,7 @@ def create_layer(kind: str, channels: int, **options: Any) -> StyleLayer:
         <BLANKLINE>
                  [[-1.,  1.]]]], grad_fn=<RoundBackward1>)
         >>> layer_options("snr")
-        {'reduction': 16, 'gate_bias': 0.0, 'eps': 1e-05, 'gate': 'residual'}
+        {'reduction': 16, 'gate_bias': 0.0, 'eps': 1e-05, 'gate': 'residual', 'trust': True}
     """
     layer = _layer_class(kind)
     check_options("create_layer", kind, {k: v for k, v in options.items() if k != "inplace"})

@@ -12,15 +12,17 @@ from torch import Tensor, nn
 from snr_plugins.nn.affine import Affine, Coefficients, restored
 from snr_plugins.nn.gate import build_gate
 from snr_plugins.nn.style import InstanceNorm, Observation
+from snr_plugins.nn.trust import Trust
 
 
 class SNR(InstanceNorm):
     """Style Normalization and Restitution (Jin et al., arXiv 2101.00588, section III).
 
-    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. It equals the paper's
-    textbook form (:mod:`snr_plugins.nn.textbook`) exactly, by two identities: F~+ is an affine map
-    of F (:mod:`snr_plugins.nn.affine`), and the gate's input pool(R) is ``mean - beta``, since
-    instance norm's spatial mean is its own beta. Cost and limits: :class:`StyleLayer`.
+    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. In training,
+    and without ``trust`` in evaluation too, it equals the paper's textbook form
+    (:mod:`snr_plugins.nn.textbook`) exactly, by two identities: F~+ is an affine map of F
+    (:mod:`snr_plugins.nn.affine`), and the gate's input pool(R) is ``mean - beta``, since instance
+    norm's spatial mean is its own beta. Cost and limits: :class:`StyleLayer`.
 
     Args:
         channels: C.
@@ -31,6 +33,8 @@ class SNR(InstanceNorm):
         eps: added to the variance.
         gate: "residual" (the paper's), "bounded", "static" or "closed" (instance norm alone); see
             :mod:`snr_plugins.nn.gate`.
+        trust: in evaluation, close the gate for images whose style the network has not learned;
+            see :mod:`snr_plugins.nn.trust`. False is the paper.
         inplace: see :class:`StyleLayer`.
 
     Raises:
@@ -46,16 +50,18 @@ class SNR(InstanceNorm):
         gate_bias: float = 0.0,
         eps: float = 1e-5,
         gate: str = "residual",
+        trust: bool = True,
         inplace: bool = False,
     ) -> None:
         super().__init__(channels, eps, inplace)
         self.gate = build_gate(gate, channels, reduction, gate_bias)
+        self.trust = Trust(channels) if trust else None
 
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
-        return restored(self.normalised(var), mean, self.opened(mean))
+        return restored(self.normalised(var), mean, self.opened(mean, var))
 
     def observed_coefficients(self, features: Tensor, mean: Tensor, var: Tensor) -> Affine:
-        norm, gate = self.normalised(var), self.opened(mean)
+        norm, gate = self.normalised(var), self.opened(mean, var)
         enhanced = restored(norm, mean, gate)
         # Activation checkpointing counts what is saved here and runs the layer again, unobserved:
         # what the loss saves is none of its business, so it is saved as it is.
@@ -67,10 +73,13 @@ class SNR(InstanceNorm):
                 )
         return enhanced
 
-    def opened(self, mean: Tensor) -> Tensor:
-        """The gate a, (N, C), for the spatial mean (N, C)."""
+    def opened(self, mean: Tensor, var: Tensor) -> Tensor:
+        """The gate a, (N, C), for spatial mean and biased variance, (N, C) each."""
         gate = self.gate(mean, self.norm.weight, self.norm.bias)
-        return gate.to(mean.dtype)  # autocast may have made it half
+        gate = gate.to(mean.dtype)  # autocast may have made it half
+        if self.trust is not None:
+            gate = gate * self.trust(mean, var)
+        return gate
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

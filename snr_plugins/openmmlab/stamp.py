@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mmengine.dist import master_only
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from snr_plugins.data.conditions import betas_of
 from snr_plugins.openmmlab.image_size import describe_image_size
-from snr_plugins.results import describe_checkpoint, versions, write_stamp
+from snr_plugins.results import describe_checkpoint, median_distances, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
 METRIC = "mIoU"
@@ -29,14 +29,40 @@ class StampHook(Hook):
 
     priority = "VERY_LOW"
 
+    def __init__(self) -> None:
+        self._distances: list[tuple[str, dict[str, float]]] = []  # of each image: domain, by SNR
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._distances = []
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        self._distances = []
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self._note(outputs)
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self._note(outputs)
+
+    def _note(self, outputs: Any) -> None:
+        for sample in outputs or ():
+            if distances := sample.get("style_distance"):
+                self._distances.append((sample.get("domain", "all"), distances))
+
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self._write(runner, "val", metrics)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self._write(runner, "test", metrics)
 
-    @master_only
     def _write(self, runner: Runner, phase: str, metrics: dict[str, float] | None) -> None:
+        images = [image for process in all_gather_object(self._distances) for image in process]
+        if not is_main_process():
+            return
         loader = runner.val_dataloader if phase == "val" else runner.test_dataloader
         parts = getattr(loader.dataset, "datasets", [loader.dataset])  # of a ConcatDataset
         stamp = {
@@ -49,6 +75,10 @@ class StampHook(Hook):
             "scores": dict(metrics or {}),
             "metric": METRIC,
             "domains": _domains(metrics or {}, parts),
+            "style_distance": {
+                domain: median_distances([d for name, d in images if name == domain])
+                for domain in dict.fromkeys(name for name, _ in images)
+            },
         }
         runner.logger.info(write_stamp(os.path.join(runner.log_dir, f"stamp_{phase}.json"), stamp))
 

@@ -21,6 +21,7 @@ from snr_plugins.nn import (
     StageLosses,
     find_layers,
     find_snr,
+    style_distances,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class RestitutionSegmentor(Segmentor):
     """Mixin over a segmentor: adds ``loss_snr_restitution`` and ``loss_snr_probe`` in training.
 
     Both are summed over all SNRs of the segmentor, already weighted, and sit in the dict
-    that MMEngine's ``parse_losses`` sums. Inference is the segmentor's own.
+    that MMEngine's ``parse_losses`` sums. Inference is the segmentor's own; the samples that
+    ``predict`` hands out have one more field among their meta information, ``style_distance``: the
+    SNRs' names with d / t of :func:`snr_plugins.nn.style_distances`, averaged over the windows of a
+    sliding inference. Far above 1 the image looks like nothing that the network has learned.
 
     Args:
         snr_loss_weight: weight of the restitution loss; with both weights 0 it is not computed.
@@ -75,6 +79,17 @@ class RestitutionSegmentor(Segmentor):
         for name, value in self.snr_losses.diagnostics(terms).items():
             hub.update_scalar(f"train/snr/{name}", value)
         return {**losses, **self.snr_losses.weighted(terms)}
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """As the segmentor's own; each sample gains ``style_distance``."""
+        with style_distances(self) as distances:
+            samples = super().predict(inputs, data_samples)
+        means = {name: torch.stack(passes).mean(0).tolist() for name, passes in distances.items()}
+        for index, sample in enumerate(samples):
+            sample.set_metainfo({"style_distance": {n: d[index] for n, d in means.items()}})
+        return samples
 
     def restitution_on_pixels(
         self, labels: Tensor, name: str, loss: RestitutionLoss, seen: Observation

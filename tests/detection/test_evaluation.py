@@ -30,7 +30,7 @@ from snr_plugins.detection.datasets import (
 )
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.stamp import Run, stamp_of
-from snr_plugins.results import read_stamps
+from snr_plugins.results import read_stamps, summary
 from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree
 
 NAME = "test_evaluated"
@@ -260,3 +260,16 @@ def test_the_stamp_hashes_weights_that_are_named_with_a_query(tmp_path):
     checkpoint = stamp_of("camvid_day_val", {"images": []}, run, {})["checkpoint"]
     assert checkpoint["file"] == f"{tmp_path}/r50.pth"
     assert checkpoint["sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_the_stamp_has_the_median_style_distance_of_the_images(tmp_path):
+    register(write_cityscapes_tree(tmp_path / "city"))
+    distances = iter([0.5, 4.0, 0.7])
+
+    def detect(record):
+        return {**perfect(record), "style_distance": {"res2.snr": torch.tensor(next(distances))}}
+
+    scores(coco_evaluator(NAME, str(tmp_path / "out")), detect)
+    stamp = json.loads((tmp_path / "out" / f"{NAME}_stamp.json").read_text())
+    assert stamp["style_distance"] == {NAME: {"res2.snr": pytest.approx(0.7)}}
+    assert f"style distance of {NAME}: res2.snr 0.70" in summary(stamp)

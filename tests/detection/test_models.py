@@ -213,7 +213,7 @@ def test_missing_snr_tensors_are_reported(caplog):
     logging.getLogger("detectron2").propagate = True
     with caplog.at_level(logging.WARNING):
         model.load_state_dict(plain, strict=False)
-    assert "lacks 18 SNR tensors" in caplog.text
+    assert "lacks 30 SNR tensors" in caplog.text
 
 
 def test_exported_backbone_has_the_same_output():
@@ -248,3 +248,23 @@ def test_copies_after_a_training_step():
 def test_wrong_config_is_named(path, overrides, message):
     with pytest.raises(InputError, match=message):
         build_model(config(path, *overrides))
+
+
+def test_each_detection_has_its_images_style_distance():
+    """Of the image alone: the streets are like those of training, the night is not."""
+    torch.manual_seed(0)
+    model = build_model(config(C4)).train()
+    with EventStorage():
+        for _ in range(70):
+            for snr in find_snr(model).values():  # what the stages would put out, quickly
+                snr(torch.rand(2, snr.channels, 4, 4) + torch.rand(2, snr.channels, 1, 1))
+    model.eval()
+    with torch.no_grad():
+        x = [{"image": torch.full((3, 64, 64), value)} for value in (120.0, 0.0)]
+        both, second = model(x), model(x[1:])
+    names = list(find_snr(model.backbone))
+    assert [list(output["style_distance"]) for output in both] == [names, names]
+    for name in names:
+        distance = both[1]["style_distance"][name]
+        torch.testing.assert_close(distance, second[0]["style_distance"][name], rtol=1e-4, atol=0)
+        assert distance != both[0]["style_distance"][name] and torch.isfinite(distance)

@@ -25,18 +25,30 @@ def instance_norm(layer, x):
 
 def snr(layer, x):
     """The paper's with its gate on the pooled residual; other gates have other inputs."""
-    if layer.gate_kind == "residual":
+    if layer.gate_kind == "residual" and (layer.training or layer.trust is None):
         return textbook.enhanced(layer, x)
     normalised = instance_norm(layer, x)
     pooled = (x - normalised).mean((2, 3))
     gate = {
+        "residual": lambda: _attention(layer.gate, pooled),
         "bounded": lambda: _attention(
             layer.gate, torch.tanh(pooled / layer.norm.weight.abs().clamp(min=1e-2))
         ),
         "static": lambda: torch.sigmoid(layer.gate.logit).expand_as(pooled),
         "closed": lambda: torch.zeros_like(pooled),
     }[layer.gate_kind]()
+    if layer.trust is not None and not layer.training:
+        gate = gate * _trust(layer.trust, x)
     return normalised + gate[..., None, None] * (x - normalised)
+
+
+def _trust(trust, x):
+    """1 / (1 + (d / t)^6) from the running statistics, on whole maps."""
+    deviation = (x.var((2, 3), unbiased=False) + 1e-6).sqrt()
+    style = torch.cat([x.mean((2, 3)), deviation.log()], 1)
+    d = ((style - trust.style_mean) ** 2 / trust.style_var).mean(1, keepdim=True)
+    mean, var = trust.log_distance
+    return 1 / (1 + (d / (mean + 2 * var**0.5).exp()) ** 6)
 
 
 def _attention(gate, pooled):
@@ -45,7 +57,10 @@ def _attention(gate, pooled):
 
 
 ORACLES = {"snr": snr, "instance_norm": instance_norm}
-CASES = [("instance_norm", {})] + [("snr", {"gate": gate, "reduction": 2}) for gate in GATES]
+CASES = [("instance_norm", {})] + [
+    ("snr", {"gate": gate, "trust": trust, "reduction": 2})
+    for gate, trust in [*((gate, False) for gate in GATES), ("residual", True)]
+]
 SHAPES = [(2, CHANNELS, 5, 7), (1, CHANNELS, 1, 9), (3, CHANNELS, 16, 2), (1, CHANNELS, 33, 31)]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -56,10 +71,14 @@ def layer(request, device):
     kind, options = request.param
     torch.manual_seed(0)
     built = create_layer(kind, CHANNELS, **options)
-    built.kind, built.gate_kind = kind, options.get("gate")
+    built.kind, built.gate_kind, built.options = kind, options.get("gate"), options
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
+    if options.get("trust"):  # has seen a source whose styles lie as near as those of features()
+        for _ in range(40):
+            style = torch.randn(2, 8, CHANNELS, 1, 1)
+            built(style[0] + 2 * torch.exp(0.3 * style[1]) * torch.randn(8, CHANNELS, 9, 9))
     return built.to(device)
 
 
@@ -182,8 +201,7 @@ def test_pickles_copies_and_saves(layer, device):
     file.seek(0)
     for other in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer), torch.load(file)):
         assert torch.equal(other(x), expected)
-    options = {"gate": layer.gate_kind, "reduction": 2} if layer.kind == "snr" else {}
-    fresh = create_layer(layer.kind, CHANNELS, **options).to(device)
+    fresh = create_layer(layer.kind, CHANNELS, **layer.options).to(device)
     fresh.load_state_dict(layer.state_dict())
     assert torch.equal(fresh(x), expected)
 
@@ -212,7 +230,13 @@ def test_an_unknown_layer_or_option_is_one_sentence():
 
 
 def test_options_are_those_of_the_signature():
-    expected = {"reduction": 16, "gate_bias": 0.0, "eps": 1e-5, "gate": "residual"}
+    expected = {
+        "reduction": 16,
+        "gate_bias": 0.0,
+        "eps": 1e-5,
+        "gate": "residual",
+        "trust": True,
+    }
     assert layer_options("snr") == expected
     assert layer_options("instance_norm") == {"eps": 1e-5}
 

@@ -144,7 +144,12 @@ def test_state_dict_names():
         "gate.fc1.bias",
         "gate.fc2.weight",
         "gate.fc2.bias",
+        "trust.seen",
+        "trust.style_mean",
+        "trust.style_var",
+        "trust.log_distance",
     }
+    assert not [name for name in SNR(32, trust=False).state_dict() if "trust" in name]
 
 
 def test_is_observed_inside_the_block_alone():

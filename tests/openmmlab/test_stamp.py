@@ -39,6 +39,18 @@ class Nothing(BaseModel):
         return {"loss": self.weight.sum()} if mode == "loss" else [BaseDataElement()]
 
 
+class Distant(Nothing):
+    """Each image lies farther from the source than the one before; domains take turns."""
+
+    count = 0
+
+    def forward(self, inputs=None, data_samples=None, mode="tensor"):
+        self.count += 1
+        domain = ("day", "dusk")[self.count % 2]
+        meta = {"domain": domain, "style_distance": {"layer1.snr": float(self.count)}}
+        return [BaseDataElement(metainfo=meta)]
+
+
 class TwiceNothing(BaseTTAModel):
     def merge_preds(self, data_samples_list):
         return data_samples_list
@@ -64,8 +76,11 @@ class Half(BaseMetric):
 class Bare(torch.utils.data.Dataset):
     """As little as a dataset can be."""
 
+    def __init__(self, length=2):
+        self.length = length
+
     def __len__(self):
-        return 2
+        return self.length
 
     def __getitem__(self, index):
         return {"inputs": torch.zeros(3, 4, 4)}
@@ -74,7 +89,7 @@ class Bare(torch.utils.data.Dataset):
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     for registry, classes in (
-        (MODELS, (Nothing, TwiceNothing)),
+        (MODELS, (Nothing, Distant, TwiceNothing)),
         (METRICS, (Half,)),
         (DATASETS, (Bare,)),
     ):
@@ -155,6 +170,12 @@ def test_somebody_elses_dataset_with_augmentation_and_a_checkpoint(tmp_path):
     assert stamp["test_time_augmentation"] == "TwiceNothing"
     assert stamp["checkpoint"]["file"] == str(weights)
     assert stamp["checkpoint"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_median_style_distance_of_each_domain(tmp_path):
+    stamp = run(tmp_path, {"type": "Bare", "length": 6}, {"type": "Distant"})
+    expected = {"dusk": {"layer1.snr": 3.0}, "day": {"layer1.snr": 4.0}}  # of 1 3 5 and 2 4 6
+    assert stamp["style_distance"] == expected
 
 
 def sizes(tmp_path: Path, *transforms: dict) -> str:

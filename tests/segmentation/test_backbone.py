@@ -146,7 +146,7 @@ def test_matching_checkpoint_is_reported_as_full(prefix, tmp_path, log):
     count = sum(not key.endswith("num_batches_tracked") for key in plain)
     expected = f"The checkpoint covers {count} of the backbone's {count} tensors"
     assert coverage(log) == [expected]
-    assert f"The checkpoint lacks 18 SNR tensors ({prefix.removesuffix('backbone.')}" in log.text
+    assert f"The checkpoint lacks 30 SNR tensors ({prefix.removesuffix('backbone.')}" in log.text
     log.clear()
     load_checkpoint(build(config), saved(tmp_path, build(config).state_dict()))
     assert coverage(log) == [expected]
@@ -210,7 +210,7 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
         ({"snr": {"gate": "ajar"}}, "SNRResNet .*no gate 'ajar'; choose from: residual, bounded"),
         (
             {"snr": {"reducton": 4}},
-            r"no option .reducton.; choose from: reduction, gate_bias, eps, gate$",
+            r"no option .reducton.; choose from: reduction, gate_bias, eps, gate, trust$",
         ),
     ],
 )

@@ -5,10 +5,12 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import find_snr, textbook
+from snr_plugins.nn.affine import statistics
 from tests.segmentation.networks import (
     BACKBONE,
     HEAD,
@@ -147,3 +149,27 @@ def test_no_snr_is_named(name):
     stages = {"num_stages": 1, "decode_head": [HEAD]} if "Cascade" in name else {}
     with pytest.raises(InputError, match=f"^{name}: neither the backbone nor the neck .*SNRResNet"):
         build(segmentor(type=name, backbone=RESNET, **stages))
+
+
+@pytest.mark.parametrize("mode", ["whole", "slide"])
+def test_each_sample_has_its_images_style_distance(mode):
+    """By hand from what the SNRs are given, averaged over the windows."""
+    model = random_model(segmentor()).train()
+    for snr in find_snr(model).values():
+        for _ in range(70):
+            snr(torch.rand(2, snr.channels, 4, 4) + torch.rand(2, snr.channels, 1, 1))
+    model.eval()
+    if mode == "slide":
+        model.test_cfg = ConfigDict(mode="slide", crop_size=(32, 32), stride=(32, 32))
+    given = {name: [] for name in find_snr(model)}
+    for name, snr in find_snr(model).items():
+        snr.register_forward_pre_hook(lambda m, x, name=name: given[name].append(x[0].clone()))
+    streets = torch.randn(2, 3, 32, 64)
+    with torch.no_grad():
+        samples = model.predict(streets)
+    for name, snr in find_snr(model).items():
+        assert len(given[name]) == (2 if mode == "slide" else 1)
+        ratios = [snr.trust.distance(*statistics(x)) / snr.trust.threshold() for x in given[name]]
+        expected = torch.stack(ratios).mean(0).tolist()
+        got = [sample.metainfo["style_distance"][name] for sample in samples]
+        assert got == pytest.approx(expected, rel=1e-4)
