@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import math
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -241,7 +242,7 @@ def table(runs: Mapping[str, Mapping[int, Scores | None]], baseline: str = "plai
 def _same_kind(runs: Mapping[str, Mapping[int, Scores]]) -> Scores:
     """One of the runs, all of which have its metric and domains."""
     known = [(form, *run) for form, seeds in runs.items() for run in seeds.items()]
-    first = known[0][2] if known else Scores("no run has finished", {})
+    first = known[0][2] if known else Scores("", {"score": math.nan})
     for form, seed, scores in known:
         if (scores.metric, set(scores.domains)) != (first.metric, set(first.domains)):
             raise InputError(
