@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import math
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -219,44 +220,71 @@ def interval(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):+.1f}" + ("" if half is None else f" ± {half:.1f}")
 
 
-def table(runs: Mapping[str, Mapping[int, Scores]], baseline: str = "plain") -> str:
+def table(runs: Mapping[str, Mapping[int, Scores | None]], baseline: str = "plain") -> str:
     """A Markdown table, a row for each form and a column for each domain.
 
     A cell is the mean, each seed's score and, where the baseline has run, the gain over it with
     its 95 % interval; gains are paired by seed.
 
     Args:
-        runs: form, then seed, to the scores of that run.
+        runs: form, then seed, to the scores of that run; None of a run that has failed, which
+            stands in its place as such.
         baseline: the form that gains are over.
 
     Raises:
         InputError: the runs differ in metric or domains.
     """
-    first = next(scores for seeds in runs.values() for scores in seeds.values())
-    for form, seeds in runs.items():
-        for seed, scores in seeds.items():
-            if (scores.metric, set(scores.domains)) != (first.metric, set(first.domains)):
-                raise InputError(
-                    f"{form}, seed {seed} has {_described(scores)}, another run "
-                    f"{_described(first)}: test all forms with the same metric on the same domains"
-                )
+    finished = {
+        form: {seed: scores for seed, scores in seeds.items() if scores is not None}
+        for form, seeds in runs.items()
+    }
+    first = _same_kind(finished)
     header = [first.metric, *first.domains]
     lines = [_row(header), "|---" * len(header) + "|"]
-    for form, seeds in runs.items():
-        shared = [seed for seed in seeds if seed in runs.get(baseline, {})]
+    for form, seeds in finished.items():
         cells = []
         for domain in first.domains:
-            values = [scores.domains[domain] for scores in seeds.values()]
-            cell = f"{statistics.mean(values):.1f} ({', '.join(f'{v:.1f}' for v in values)})"
-            if form != baseline and shared:
-                gains = [
-                    seeds[seed].domains[domain] - runs[baseline][seed].domains[domain]
-                    for seed in shared
+            cell = _values(
+                [
+                    None if scores is None else scores.domains[domain]
+                    for scores in runs[form].values()
                 ]
-                cell += f" {interval(gains)}"
-            cells.append(cell)
+            )
+            gained = gains(seeds, finished.get(baseline, {}), domain)
+            cells.append(f"{cell} {interval(gained)}" if form != baseline and gained else cell)
         lines.append(_row([form, *cells]))
     return "\n".join(lines)
+
+
+def _same_kind(runs: Mapping[str, Mapping[int, Scores]]) -> Scores:
+    """One of the runs, all of which have its metric and domains."""
+    known = [(form, *run) for form, seeds in runs.items() for run in seeds.items()]
+    first = known[0][2] if known else Scores("", {"score": math.nan})
+    for form, seed, scores in known:
+        if (scores.metric, set(scores.domains)) != (first.metric, set(first.domains)):
+            raise InputError(
+                f"{form}, seed {seed} has {_described(scores)}, another run "
+                f"{_described(first)}: test all forms with the same metric on the same domains"
+            )
+    return first
+
+
+def gains(seeds: Mapping[int, Scores], baseline: Mapping[int, Scores], domain: str) -> list[float]:
+    """What each seed that both have run scores more on ``domain`` than the baseline's."""
+    return [
+        scores.domains[domain] - baseline[seed].domains[domain]
+        for seed, scores in seeds.items()
+        if seed in baseline
+    ]
+
+
+def _values(values: Sequence[float | None]) -> str:
+    """Mean and each value; None has failed."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "failed"
+    listed = ", ".join("failed" if value is None else f"{value:.1f}" for value in values)
+    return f"{statistics.mean(known):.1f} ({listed})"
 
 
 def _described(scores: Scores) -> str:

@@ -77,6 +77,14 @@ def test_no_baseline_no_gain_and_nan_stays():
     assert last == "| snr | nan (nan) +nan | 1.0 (1.0) -9.0 |"
 
 
+def test_a_failed_run_stands_in_its_place():
+    snr = {**runs_of({"snr": {1: {"day": 41.0, "dusk": 13.0}}})["snr"], 2: None}
+    lines = table({**runs_of({"plain": PLAIN}), "snr": snr, "dsu": {1: None}}).splitlines()
+    assert lines[3] == "| snr | 41.0 (41.0, failed) +1.0 | 13.0 (13.0, failed) +3.0 |"
+    assert lines[4] == "| dsu | failed | failed |"
+    assert table({"snr": {1: None}}).splitlines()[2] == "| snr | failed |"
+
+
 def test_other_domains_do_not_compare():
     with pytest.raises(InputError, match="snr, seed 1 has mIoU of day, another run mIoU of day, d"):
         table(runs_of({"plain": PLAIN, "snr": {1: {"day": 1.0}}}))

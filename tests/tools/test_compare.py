@@ -1,61 +1,180 @@
-"""One real comparison of two iterations."""
+"""Real comparisons of two iterations, in both frameworks."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
 
 TEXT = {"capture_output": True, "text": True}
+TOOL = "tools/compare.py"
+BOXES = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
+TWO_ITERATIONS = {
+    "SOLVER.MAX_ITER": 2,
+    "SOLVER.IMS_PER_BATCH": 2,
+    "MODEL.WEIGHTS": "",
+    "INPUT.MIN_SIZE_TRAIN": [48],
+    "INPUT.MIN_SIZE_TEST": 48,
+    "DATALOADER.NUM_WORKERS": 0,
+}
+
+
+def write_plan(folder, **more):
+    plan = {
+        "name": "city",
+        "config": BOXES,
+        "arms": ["plain", "snr"],
+        "seeds": [1, 2],
+        "options": TWO_ITERATIONS,
+        "targets": ["synthetic_city_clear_val"],
+        **more,
+    }
+    path = folder / "plan.yaml"
+    path.write_text(yaml.safe_dump(plan))
+    return path
+
+
+def at_work(folder):
+    """Commands of processes that name this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().decode().split("\0")
+        except OSError:  # it has just ended
+            continue
+        if any(str(folder) in word for word in command) and "snr_1" in " ".join(command):
+            found.append(command)
+    return found
 
 
 @pytest.mark.slow
-def test_real_comparison_resumes(tmp_path):
+def test_a_failed_run_stands_in_the_table_and_the_others_go_on(command, tmp_path):
+    # plain has no gate, so that this option makes SNR fail alone
+    plan = write_plan(tmp_path, options={**TWO_ITERATIONS, "MODEL.SNR.REDUCTION": 1000})
+    done = command(TOOL, plan, "--jobs", 2, "--out", tmp_path / "out")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    lines = done.stdout.splitlines()
+    changes = [1 if line.endswith("started") else -1 for line in lines if line.startswith("city:")]
+    active = [sum(changes[: i + 1]) for i in range(len(changes))]
+    assert len(changes) == 8 and max(active) == 2 and active[-1] == 0  # --jobs
+    assert "| AP50 | synthetic_city_clear_val |" in lines
+    (plain,) = [line for line in lines if line.startswith("| plain |")]
+    stamps = (tmp_path / "out" / "city" / "plain_2").rglob("*_stamp.json")
+    (score,) = [json.loads(stamp.read_text())["scores"]["bbox"]["AP50"] for stamp in stamps]
+    assert plain.endswith(f", {score:.1f}) |")
+    assert "| snr | failed |" in lines
+    failed = [line for line in lines if line.startswith("failed: snr, seed")]
+    assert len(failed) == 2 and "reduction" in failed[0] and "snr_1/output.txt" in failed[0]
+
+    first_stamps = stamps_of(tmp_path)
+    again = command(TOOL, plan, "--out", tmp_path / "out")  # what has failed alone
+    assert "city: plain" not in again.stdout and "city: snr, seed 2 failed" in again.stdout
+    assert first_stamps == stamps_of(tmp_path)
+    plan = write_plan(tmp_path, options={**TWO_ITERATIONS, "SOLVER.MAX_ITER": 3})
+    other = command(TOOL, plan, "--out", tmp_path / "out")
+    assert other.returncode == 1 and other.stdout == ""
+    assert "plain_1 was run with other arguments; give another name or --out" in other.stderr
+
+
+def stamps_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*_stamp.json")}
+
+
+@pytest.mark.slow
+def test_killed_it_takes_its_runs_along_and_then_starts_them_anew(datasets, command, tmp_path):
+    plan = write_plan(tmp_path, arms=["snr"], seeds=[1])
+    words = [sys.executable, TOOL, plan, "--out", tmp_path / "out"]
+    environment = {**os.environ, "DETECTRON2_DATASETS": str(datasets)}
+    folder = tmp_path / "out" / "city" / "snr_1"
+    with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as tool:
+        while not (folder / "metrics.json").exists() and not (folder / "log.txt").exists():
+            assert tool.poll() is None
+            time.sleep(0.1)
+        assert at_work(folder)
+        other = command(TOOL, plan, "--out", tmp_path / "out")
+        assert "another comparison is at work in" in other.stderr and other.returncode == 1
+        tool.send_signal(signal.SIGTERM)
+    assert tool.returncode == 128 + signal.SIGTERM
+    assert not at_work(folder)
+    assert json.loads((folder / "run.json").read_text())["status"] == "started"
+    (folder / "left_behind").write_text("by the killed run")
+    done = command(TOOL, plan, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "city: snr, seed 1 finished" in done.stdout
+    assert not (folder / "left_behind").exists()
+
+
+def test_faults_of_the_command_line(command, tmp_path):
+    plan = write_plan(tmp_path)
+    for words, sentence in (
+        ([BOXES.replace("detection", "segmentation")], "plan not found: configs/segmentation"),
+        ([CONFIGS / "fcn_thin_r50_camvid.py"], "is a config: say which --arms of it to train"),
+        ([BOXES], "unknown key '_BASE_'"),
+        ([plan, "--options", "SEED=1"], "--options and --targets go with --arms"),
+        ([BOXES, "--arms", "norm"], "there is no arm 'norm'; choose from: plain, instance_norm"),
+        ([plan, "--jobs", 0], "--jobs and --threads must be at least 1"),
+    ):
+        done = command(TOOL, *words, "--out", tmp_path / "out")
+        assert done.returncode in (1, 2) and "Traceback" not in done.stderr
+        assert sentence in done.stderr
+    (tmp_path / "out" / "city" / "snr_2").mkdir(parents=True)
+    (tmp_path / "out" / "city" / "snr_2" / "mine.txt").write_text("")
+    done = command(TOOL, plan, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "snr_2 holds files of something else; give another --out" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_config_of_mmengine_that_is_tested_after_training(tmp_path):
     streets = write_two_colour_streets(tmp_path / "camvid")
-    command = [sys.executable, "tools/compare.py", CONFIGS / "fcn_thin_r50_camvid.py"]
-    command += ["--forms", "plain", "norm", "--seeds", "1", "--out", tmp_path / "out"]
+    command = [sys.executable, TOOL, CONFIGS / "fcn_thin_r50_camvid.py"]
+    command += ["--arms", "plain", "instance_norm", "--seeds", "1", "--out", tmp_path / "out"]
     # as the configs of GTA5 and SYNTHIA: tested after training
     without = ["val_dataloader=None", "val_evaluator=None", "val_cfg=None"]
-    command += ["--cfg-options", *small_network(streets), *without]
+    command += ["--options", *small_network(streets), *without]
     first = subprocess.run(command, cwd=ROOT, **TEXT, check=True)
-    assert "| norm |" in first.stdout
-    scores = json.loads((tmp_path / "out" / "fcn_thin_r50_camvid" / "scores.json").read_text())
     # from MMEngine's own record of its test
-    (log,) = (tmp_path / "out" / "fcn_thin_r50_camvid" / "norm_1").glob("*/[0-9]*.json")
+    (log,) = (tmp_path / "out" / "fcn_thin_r50_camvid" / "instance_norm_1").glob("*/[0-9]*.json")
     logged = json.loads(log.read_text())
-    assert scores["norm"]["1"] == {"day": logged["day/mIoU"], "dusk": logged["dusk/mIoU"]}
-    assert scores["norm"]["1"]["dusk"] > 0
-    second = subprocess.run(command, cwd=ROOT, **TEXT, check=True)
-    assert "seed 1 ..." not in second.stdout
-    assert second.stdout.splitlines()[-3:] == first.stdout.splitlines()[-3:]
+    day, dusk = logged["day/mIoU"], logged["dusk/mIoU"]
+    assert dusk > 0
+    assert f"| instance_norm | {day:.1f} ({day:.1f}) " in first.stdout
+    assert f" | {dusk:.1f} ({dusk:.1f}) " in first.stdout.splitlines()[-1]
+    second = subprocess.run([*command, "--targets", "dusk"], cwd=ROOT, **TEXT, check=True)
+    assert "started" not in second.stdout
+    assert "| mIoU | dusk |" in second.stdout.splitlines()
     other = subprocess.run([*command, "train_cfg.max_iters=3"], cwd=ROOT, **TEXT)
     assert other.returncode == 1
-    assert "was run with other options; give another --out" in other.stderr
+    assert "was run with other arguments; give another name" in other.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", ["mIoU", "mDice"])
 def test_the_frameworks_own_metric(tmp_path, metric):
     streets = write_two_colour_streets(tmp_path / "camvid")
-    for form in ("", "_snr"):
-        base = CONFIGS / f"fcn_thin_r50_camvid{form}.py"
-        (tmp_path / f"own{form}.py").write_text(
-            f"_base_ = {str(base)!r}\n"
-            f"test_evaluator = [dict(type='IoUMetric', iou_metrics=[{metric!r}])]\n"
-            "val_evaluator = test_evaluator\n"
-        )
-    command = [sys.executable, "tools/compare.py", tmp_path / "own.py", "--forms", "plain"]
-    command += ["--seeds", "1", "--out", tmp_path / "out", "--cfg-options", *small_network(streets)]
+    base = CONFIGS / "fcn_thin_r50_camvid.py"
+    (tmp_path / "own.py").write_text(
+        f"_base_ = {str(base)!r}\n"
+        f"test_evaluator = [dict(type='IoUMetric', iou_metrics=[{metric!r}])]\n"
+        "val_evaluator = test_evaluator\n"
+    )
+    command = [sys.executable, TOOL, tmp_path / "own.py", "--arms", "plain"]
+    command += ["--seeds", "1", "--out", tmp_path / "out", "--options", *small_network(streets)]
     done = subprocess.run(command, cwd=ROOT, **TEXT)
     if metric == "mDice":
         assert done.returncode == 1
-        assert "own.py has no mIoU among its scores: add it" in done.stderr
+        assert "own.py has no mIoU among its scores: add it" in done.stdout
         return
     assert done.returncode == 0, done.stderr
     (log,) = (tmp_path / "out" / "own" / "plain_1").glob("*/vis_data/scalars.json")
     score = [json.loads(line) for line in log.read_text().splitlines()][-1]["mIoU"]
-    scores = json.loads((tmp_path / "out" / "own" / "scores.json").read_text())
-    assert scores["plain"]["1"] == {"day, dusk": score}
+    assert done.stdout.splitlines()[-1] == f"| plain | {score:.1f} ({score:.1f}) |"
+    assert "| mIoU | day, dusk |" in done.stdout

@@ -1,0 +1,85 @@
+"""Each arm by its one word, as each framework builds it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from arms import ARMS, as_arguments, config_of, find_arm, overrides
+
+from snr_plugins.configs import config_path
+from snr_plugins.errors import InputError
+from snr_plugins.nn import SNR, find_layers
+from snr_plugins.nn.gate import GATES
+
+BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
+PIXELS = "segmentation/fcn_thin_r50_camvid.py"
+
+
+def arguments_of(word, config):
+    path = config_of(ARMS[word], Path(config_path(config)))
+    return str(path), as_arguments(overrides(ARMS[word], path), path)
+
+
+def detector(word):
+    """The config and the backbone's layers."""
+    pytest.importorskip("detectron2")
+    from snr_plugins.detection.config import load_config
+    from snr_plugins.detection.trainer import Trainer
+
+    cfg = load_config(*arguments_of(word, BOXES))
+    return cfg.MODEL.SNR, Trainer.build_model(cfg)
+
+
+def segmentor(word):
+    pytest.importorskip("mmseg")
+    from mmengine.config import DictAction
+    from mmseg.registry import MODELS
+
+    from snr_plugins.openmmlab.launch import load_config
+
+    path, words = arguments_of(word, PIXELS)
+    pairs = dict(word.split("=", 1) for word in words)
+    options = {key: DictAction._parse_iterable(value) for key, value in pairs.items()}
+    cfg = load_config(path, options)
+    cfg.model.backbone.init_cfg = None
+    return cfg, MODELS.build(cfg.model)
+
+
+@pytest.mark.parametrize("build", [detector, segmentor])
+@pytest.mark.parametrize("word", ARMS)
+def test_each_word_builds_what_it_says(build, word):
+    settings, model = build(word)
+    layers = list(find_layers(model).values())
+    losses = getattr(model, "snr_losses", {})
+    if word == "plain":
+        assert not layers and not losses
+        return
+    assert len(layers) == 3
+    if word == "instance_norm":
+        x = torch.rand(2, layers[0].channels, 9, 9)
+        norm = layers[0].norm
+        expected = torch.nn.functional.instance_norm(x, weight=norm.weight, bias=norm.bias)
+        torch.testing.assert_close(layers[0](x), expected)
+        assert not losses
+        return
+    assert all(type(layer) is SNR for layer in layers)
+    assert bool(losses) == (word != "snr_no_loss")
+    gates = {"snr_bounded": "bounded", "snr_static": "static"}
+    assert {type(layer.gate) for layer in layers} == {GATES[gates.get(word, "residual")]}
+    calibrated = settings.CALIBRATE if build is detector else bool(settings.custom_hooks)
+    assert calibrated == (word != "snr_paper")
+    trusted = word not in ("snr_paper", "snr_no_trust")
+    assert all((layer.trust is not None) == trusted for layer in layers)
+    if word != "snr_static":
+        bias = -3.0 if word == "snr_closed_start" else 0.0
+        assert all((layer.gate.fc2.bias == bias).all() for layer in layers)
+
+
+def test_an_unknown_word_names_the_known_ones():
+    with pytest.raises(InputError, match="there is no arm 'norm'; choose from: plain, instance_no"):
+        find_arm("norm")
+
+
+def test_snr_itself_is_the_config_as_it_stands():
+    for config in (BOXES, PIXELS):
+        assert arguments_of("snr", config)[1] == []

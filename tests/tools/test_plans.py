@@ -1,0 +1,107 @@
+"""Plans as people write them, and each fault in one sentence."""
+
+from pathlib import Path
+
+import pytest
+from plans import experiment_of, read_plan
+
+from snr_plugins.configs import config_path
+from snr_plugins.errors import InputError
+
+BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
+PIXELS = "segmentation/fcn_thin_r50_camvid.py"
+GOOD = f"name: city\nconfig: {BOXES}\narms: [plain, snr]\nseeds: [1, 2]\n"
+
+
+def plan(tmp_path, text):
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    return read_plan(path)
+
+
+def test_a_run_of_detectron2(tmp_path):
+    options = "options: {SOLVER.BASE_LR: 1e-3, INPUT.MIN_SIZE_TRAIN: [48, 64]}\ntargets: [a_val]\n"
+    (city,) = plan(tmp_path, GOOD + options)
+    assert city.seeds == {"plain": [1, 2], "snr": [1, 2]}
+    assert city.arguments("snr", 2, Path("runs/snr_2")) == [
+        config_path(BOXES).replace(".yaml", "_snr.yaml"),
+        *("SOLVER.BASE_LR", "1e-3", "INPUT.MIN_SIZE_TRAIN", "[48, 64]"),
+        *("DATASETS.TEST", "('a_val',)", "SEED", "2", "OUTPUT_DIR", "runs/snr_2"),
+    ]
+
+
+def test_a_run_of_mmengine():
+    options = ["train_cfg.max_iters=2", "model.backbone.init_cfg=None"]
+    camvid = experiment_of(PIXELS, ["plain", "snr_paper"], [3], options, ["dusk"])
+    assert camvid.name == "fcn_thin_r50_camvid"
+    assert camvid.arguments("snr_paper", 3, Path("there"))[1:] == [
+        *("--work-dir", "there", "--cfg-options", "train_cfg.max_iters=2"),
+        *(
+            "model.backbone.init_cfg=None",
+            "model.backbone.snr.trust=False",
+            "custom_hooks=[]",
+            "randomness.seed=3",
+        ),
+    ]
+    assert camvid.arguments("plain", 3, Path("there"))[0] == config_path(PIXELS)
+
+
+def test_arms_with_seeds_of_their_own_and_several_experiments(tmp_path):
+    two = f"- {{name: a, config: {BOXES}, arms: {{plain: , snr: [1]}}, seeds: [1, 2]}}\n"
+    two += f"- {{name: b, config: {PIXELS}, arms: [plain], seeds: [3]}}\n"
+    first, second = plan(tmp_path, two)
+    assert first.seeds == {"plain": [1, 2], "snr": [1]}
+    assert second.seeds == {"plain": [3]} and not second.targets
+
+
+def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (mine,) = plan(tmp_path, "{name: m, config: mine.yaml, arms: [plain], seeds: [1]}")
+    assert mine.config == tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: 1\nb: [", "plan.yaml is not valid YAML near line 2"),
+        ("just words", "plan.yaml must hold a mapping of name, config, arms"),
+        ("[]", "must hold a mapping"),
+        (GOOD + "jobs: 2\n", "city: unknown key 'jobs'; the keys are name, config"),
+        ("MODEL: {}\n", "unknown key 'MODEL'"),
+        ("name: a\narms: [plain]\n", "a: has no 'config'; a Detectron2 config itself is compared"),
+        (GOOD.replace("city\n", "a/b\n", 1), "a/b: name must be letters"),
+        (GOOD.replace(BOXES, "nowhere.yaml"), "city: config file not found: nowhere.yaml"),
+        (GOOD.replace(BOXES, "weights.pth"), "config must name a .yaml of Detectron2 or a .py"),
+        (GOOD.replace(".yaml", "_snr.yaml"), "name the plain form, without _snr"),
+        (GOOD.replace("snr]", "srn]"), "city: there is no arm 'srn'; choose from: plain, "),
+        (GOOD.replace("[plain, snr]", "plain"), "arms must be a list of words, or a mapping"),
+        (GOOD.replace("seeds: [1, 2]\n", ""), "seeds of plain must be a list of different whole"),
+        (GOOD.replace("[1, 2]", "[1, 1]"), "seeds of plain must be a list of different whole"),
+        (GOOD.replace("[1, 2]", "[1, true]"), "seeds of plain must be a list of different whole"),
+        (GOOD.replace("[1, 2]", "[-1]"), "seeds of plain must be a list of different whole"),
+        (GOOD + "options: [A, 1]\n", "options must be a mapping of a config's keys to values"),
+        (GOOD + "options: {MODEL: {SNR: 1}}\n", "options: MODEL must be a key in dots with a word"),
+        (GOOD + "targets: rain\n", "city: targets must be a list of names"),
+        (
+            f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,
+            "plan.yaml: two experiments have the name a; give one another name",
+        ),
+    ],
+)
+def test_each_fault_is_one_sentence(tmp_path, text, sentence):
+    with pytest.raises(InputError) as error:
+        plan(tmp_path, text)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / "plan.yaml"))
+
+
+def test_faults_of_files(tmp_path):
+    with pytest.raises(InputError, match=r"plan not found: .*none.yaml"):
+        read_plan(tmp_path / "none.yaml")
+    (tmp_path / "alone.py").write_text("")
+    with pytest.raises(InputError, match=r"arm snr needs .*alone_snr.py, the SNR form of alone.py"):
+        experiment_of(str(tmp_path / "alone.py"), ["snr"], [1])
+    with pytest.raises(InputError, match="--options: SEED 1 is not KEY=VALUE"):
+        experiment_of(BOXES, ["plain"], [1], ["SEED 1"])

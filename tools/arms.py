@@ -1,0 +1,118 @@
+"""The arms of a comparison: one word each, the same in both frameworks, and no config file each.
+
+An arm says what is put after the stages, how it starts and what its loss weighs. `overrides` turns
+it into what `tools/train.py` takes behind a plain config or its SNR form. Whatever an arm leaves
+None is as the config has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snr_plugins.errors import InputError
+
+Overrides = list[tuple[str, object]]  # keys of a config, in dots, and their values
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Args:
+        title: in a few words, for tables.
+        layer: what follows the stages, a word of `snr_plugins.nn.LAYERS`; None for the plain form.
+        options: of the layer, named as in its signature.
+        loss_weight: of the restitution loss.
+        probe_weight: of the probes' cross-entropy.
+        calibrate: False for gamma 1 and beta 0, True for the config's calibrated start.
+    """
+
+    title: str
+    layer: str | None = "snr"
+    options: Mapping[str, object] = field(default_factory=dict)
+    loss_weight: float | None = None
+    probe_weight: float | None = None
+    calibrate: bool = True
+
+
+ARMS = {
+    "plain": Arm("plain", layer=None),
+    "instance_norm": Arm("instance norm alone", "instance_norm", loss_weight=0, probe_weight=0),
+    "snr": Arm("SNR, the config's default"),
+    "snr_paper": Arm("SNR, the paper's", options={"trust": False}, calibrate=False),
+    "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
+    "snr_no_loss": Arm("SNR without its loss", loss_weight=0, probe_weight=0),
+    "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),
+    "snr_bounded": Arm("SNR, bounded gate", options={"gate": "bounded"}),
+    "snr_static": Arm("SNR, static gate", options={"gate": "static"}),
+}
+
+
+def find_arm(word: str) -> Arm:
+    """The arm of this word.
+
+    Raises:
+        InputError: there is none.
+    """
+    if word not in ARMS:
+        raise InputError(f"there is no arm '{word}'; choose from: {', '.join(ARMS)}")
+    return ARMS[word]
+
+
+def is_mmengine(config: Path) -> bool:
+    """Whether MMEngine trains this config; Detectron2 does otherwise."""
+    return config.suffix == ".py"
+
+
+def config_of(arm: Arm, config: Path) -> Path:
+    """The form of a plain config that the arm trains: itself, or ``<stem>_snr``."""
+    return config if arm.layer is None else config.with_stem(f"{config.stem}_snr")
+
+
+def overrides(arm: Arm, config: Path) -> Overrides:
+    """What the arm changes in `config_of`, in the words of the config's framework."""
+    if arm.layer is None:
+        return []
+    return _of_mmengine(arm) if is_mmengine(config) else _of_detectron2(arm)
+
+
+def _of_detectron2(arm: Arm) -> Overrides:
+    settings: dict[str, object] = {} if arm.layer == "snr" else {"LAYER": arm.layer}
+    settings |= {name.upper(): value for name, value in arm.options.items()}
+    settings |= _known(LOSS_WEIGHT=arm.loss_weight, PROBE_WEIGHT=arm.probe_weight)
+    if not arm.calibrate:
+        settings["CALIBRATE"] = False
+    # the framework wants the type that a key has: 0 is no float to it
+    return [
+        (f"MODEL.SNR.{key}", float(value) if key.endswith("WEIGHT") else value)
+        for key, value in settings.items()
+    ]
+
+
+def _of_mmengine(arm: Arm) -> Overrides:
+    # SNRResNet and SNRDRN take SNR alone; with its gate closed it is instance norm
+    options = {"gate": "closed"} if arm.layer == "instance_norm" else dict(arm.options)
+    found: Overrides = [(f"model.backbone.snr.{name}", value) for name, value in options.items()]
+    weights = _known(snr_loss_weight=arm.loss_weight, snr_probe_weight=arm.probe_weight)
+    found += [(f"model.{name}", value) for name, value in weights.items()]
+    return found if arm.calibrate else [*found, ("custom_hooks", [])]
+
+
+def _known(**settings: object) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def as_arguments(pairs: Iterable[tuple[str, object]], config: Path) -> list[str]:
+    """Overrides as the config's framework reads them on a command line."""
+    if is_mmengine(config):
+        return [f"{key}={_mmengine_value(value)}" for key, value in pairs]
+    return [word for key, value in pairs for word in (key, str(value))]
+
+
+def _mmengine_value(value: object) -> str:
+    """As MMEngine's DictAction reads it: no quotes, and no blanks within a list."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_mmengine_value, value))}]"
+    return str(value)

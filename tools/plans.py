@@ -1,0 +1,206 @@
+"""What to compare: a plan file, or one experiment from the command line.
+
+A plan is a mapping, or a list of them, an experiment each::
+
+    name: city_boxes
+    config: configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml   # the plain form
+    arms: [plain, instance_norm, snr_paper, snr]
+    seeds: [1, 2, 3, 4, 5]
+    options: {SOLVER.MAX_ITER: 350}     # may be left out: overrides for every run
+    targets: [synthetic_city_rain_val]  # may be left out: the config's own
+
+An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
+``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
+MMSegmentation the config says what is tested, and the targets are those of its domains that are
+shown. Paths are sought from the working folder; a config also from the plan's folder and the
+package's ``configs``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from arms import Overrides, as_arguments, config_of, find_arm, is_mmengine, overrides
+
+from snr_plugins.configs import config_path
+from snr_plugins.errors import InputError
+
+KEYS = ("name", "config", "arms", "seeds", "options", "targets")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms of one config over seeds.
+
+    Args:
+        name: of its folder and its table.
+        config: the plain form.
+        seeds: arm to its seeds.
+        options: overrides for every run.
+        targets: what to test on; empty for the config's own.
+    """
+
+    name: str
+    config: Path
+    seeds: Mapping[str, Sequence[int]]
+    options: Overrides
+    targets: Sequence[str]
+
+    def arguments(self, arm: str, seed: int, folder: Path) -> list[str]:
+        """What ``tools/train.py`` takes for one run, which goes into ``folder``."""
+        config = config_of(find_arm(arm), self.config)
+        pairs: Overrides = [*self.options, *overrides(find_arm(arm), config)]
+        if is_mmengine(config):
+            pairs.append(("randomness.seed", seed))
+            words = as_arguments(pairs, config)
+            return [str(config), "--work-dir", str(folder), "--cfg-options", *words]
+        if self.targets:
+            pairs.append(("DATASETS.TEST", tuple(self.targets)))
+        pairs += [("SEED", seed), ("OUTPUT_DIR", folder)]
+        return [str(config), *as_arguments(pairs, config)]
+
+
+def read_plan(path: Path) -> list[Experiment]:
+    """The experiments of a plan file.
+
+    Raises:
+        InputError: the file is missing or no plan, or one of its keys is wrong.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError:
+        raise InputError(f"plan not found: {path}; give a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" near line {mark.line + 1}" if mark else ""
+        raise InputError(f"{path} is not valid YAML{where}") from None
+    entries = content if isinstance(content, list) else [content]
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(f"{path} must hold a mapping of {', '.join(KEYS)}, or a list of them")
+    experiments = [_experiment(f"{path}: ", entry, path.parent) for entry in entries]
+    names = [experiment.name for experiment in experiments]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: two experiments have the name {twice}; give one another name")
+    return experiments
+
+
+def experiment_of(
+    config: str,
+    arms: Sequence[str],
+    seeds: Sequence[int],
+    options: Sequence[str] = (),
+    targets: Sequence[str] = (),
+) -> Experiment:
+    """The experiment that a command line names; its name is the config's.
+
+    Args:
+        options: ``KEY=VALUE`` each.
+
+    Raises:
+        InputError: as `read_plan`.
+    """
+    pairs = dict(_split(option) for option in options)
+    entry = {"name": Path(config).stem, "config": config, "arms": list(arms), "seeds": list(seeds)}
+    return _experiment("", {**entry, "options": pairs, "targets": list(targets)}, Path())
+
+
+def _split(option: str) -> tuple[str, str]:
+    key, equals, value = option.partition("=")
+    if not (key and equals):
+        raise InputError(f"--options: {option} is not KEY=VALUE")
+    return key, value
+
+
+def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experiment:
+    """Check one entry; ``where`` begins each sentence."""
+    if "name" in entry:
+        where += f"{entry['name']}: "
+    unknown = [key for key in entry if key not in KEYS]
+    if unknown:
+        raise InputError(f"{where}unknown key '{unknown[0]}'; the keys are {', '.join(KEYS)}")
+    missing = [key for key in ("name", "config", "arms") if not entry.get(key)]
+    if missing:
+        hint = "; a Detectron2 config itself is compared with --arms" if "config" in missing else ""
+        raise InputError(f"{where}has no '{missing[0]}'{hint}")
+    if not (isinstance(entry["name"], str) and NAME.fullmatch(entry["name"])):
+        raise InputError(f"{where}name must be letters, digits, dots, dashes and underscores")
+    config = _find_config(where, entry["config"], folder)
+    experiment = Experiment(
+        name=entry["name"],
+        config=config,
+        seeds=_seeds(where, entry["arms"], entry.get("seeds")),
+        options=_options(where, entry.get("options") or {}),
+        targets=_targets(where, entry.get("targets") or []),
+    )
+    for arm in experiment.seeds:
+        form = config_of(find_arm(arm), config)
+        if not form.is_file():
+            raise InputError(f"{where}arm {arm} needs {form}, the SNR form of {config.name}")
+    return experiment
+
+
+def _find_config(where: str, name: object, folder: Path) -> Path:
+    """From the working folder, from the plan's, or one that comes with the package."""
+    if not isinstance(name, str) or Path(name).suffix not in (".py", ".yaml", ".yml"):
+        raise InputError(f"{where}config must name a .yaml of Detectron2 or a .py of MMEngine")
+    if Path(name).stem.endswith("_snr"):
+        raise InputError(f"{where}config is {name}: name the plain form, without _snr")
+    for path in (Path(name), folder / name):
+        if path.is_file():
+            return path
+    try:
+        return Path(config_path(name))
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
+
+
+def _seeds(where: str, arms: object, common: object) -> dict[str, list[int]]:
+    if isinstance(arms, list):
+        arms = dict.fromkeys(map(str, arms))
+    if not isinstance(arms, dict):
+        raise InputError(f"{where}arms must be a list of words, or a mapping of words to seeds")
+    found = {}
+    for arm, own in arms.items():
+        try:
+            find_arm(arm)
+        except InputError as error:
+            raise InputError(f"{where}{error}") from None
+        seeds = common if own is None else own
+        whole = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
+        if not (whole and seeds and min(seeds) >= 0 and len(set(seeds)) == len(seeds)):
+            raise InputError(
+                f"{where}seeds of {arm} must be a list of different whole numbers, such as [1, 2]"
+            )
+        found[arm] = seeds
+    return found
+
+
+def _options(where: str, options: object) -> Overrides:
+    if not isinstance(options, dict):
+        raise InputError(f"{where}options must be a mapping of a config's keys to values")
+    for key, value in options.items():
+        if not isinstance(key, str) or not _is_plain(value):
+            raise InputError(
+                f"{where}options: {key} must be a key in dots with a word, a number or a list of "
+                "them: give a part of a mapping a key of its own"
+            )
+    return list(options.items())
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float, bool))
+
+
+def _targets(where: str, targets: object) -> list[str]:
+    if not (isinstance(targets, list) and all(isinstance(name, str) for name in targets)):
+        raise InputError(f"{where}targets must be a list of names")
+    return targets

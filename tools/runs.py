@@ -1,0 +1,240 @@
+"""Runs of tools/train.py, some at a time, each in a folder of its own.
+
+A folder's ``run.json`` says what was asked, and whether it is ``started``, ``finished`` or
+``failed``. What has finished is not run again; whatever else is there starts anew, from an empty
+folder. No child outlives this process, unless it is killed with SIGKILL; the lock that the children
+inherit then keeps another comparison out until the last of them has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arms import is_mmengine
+from plans import Experiment
+
+from snr_plugins.data.files import json_bytes, write_whole
+from snr_plugins.errors import InputError
+from snr_plugins.results import Scores, read_stamps
+
+TRAIN = Path(__file__).with_name("train.py")
+POLL = 0.2  # seconds
+PATIENCE = 10  # seconds that a child has to end by itself
+LOG = "output.txt"  # log.txt is Detectron2's own
+
+
+@dataclass(frozen=True)
+class Run:
+    """One arm and seed of an experiment."""
+
+    experiment: Experiment
+    arm: str
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.experiment.name}: {self.arm}, seed {self.seed}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of ``tools/train.py``."""
+        return self.experiment.arguments(self.arm, self.seed, self.folder)
+
+    @property
+    def asked(self) -> list[str]:
+        """The same wherever the folder lies, and as somebody else would write it."""
+        folder = Path("output", *self.folder.parts[-2:])
+        return self.experiment.arguments(self.arm, self.seed, folder)
+
+    @property
+    def record(self) -> dict:
+        """What ``run.json`` holds; empty where there is none, ``status`` None."""
+        path = self.folder / "run.json"
+        try:
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {"status": None}
+        except ValueError:
+            raise InputError(f"{path} is no JSON: remove its folder, which is run anew") from None
+
+    def note(self, status: str, **more: object) -> None:
+        record = {"arguments": self.asked, "status": status, **more}
+        write_whole(self.folder / "run.json", json_bytes(record))
+
+    def scores(self) -> Scores | None:
+        """What it has scored on its targets; None if it has not finished.
+
+        Raises:
+            InputError: there is nothing to compare in its stamps.
+        """
+        return self.read_scores() if self.record["status"] == "finished" else None
+
+    def read_scores(self) -> Scores:
+        config = self.experiment.config
+        scores = read_stamps(self.folder)
+        if scores is None:
+            hint = (
+                "add StampHook to its default_hooks" if is_mmengine(config) else "name a test set"
+            )
+            raise InputError(f"{config} writes no stamp: {hint}")
+        if not scores.domains:
+            raise InputError(
+                f"{config} has no {scores.metric} among its scores: add it to iou_metrics of its "
+                "metric"
+            )
+        targets = self.experiment.targets or list(scores.domains)
+        absent = [name for name in targets if name not in scores.domains]
+        if absent:
+            raise InputError(
+                f"{config} is not tested on the target {absent[0]}; choose from: "
+                f"{', '.join(scores.domains)}"
+            )
+        return Scores(scores.metric, {name: scores.domains[name] for name in targets})
+
+
+def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
+    """Every run of every experiment, seed by seed, so that early ones already compare.
+
+    Raises:
+        InputError: a run's folder holds something else.
+    """
+    runs = [
+        Run(experiment, arm, seed, out / experiment.name / f"{arm}_{seed}")
+        for experiment in experiments
+        for arm, seeds in experiment.seeds.items()
+        for seed in seeds
+    ]
+    for run in runs:
+        _check_folder(run)
+    order = {experiment.name: i for i, experiment in enumerate(experiments)}
+    return sorted(runs, key=lambda run: (order[run.experiment.name], run.seed))
+
+
+def _check_folder(run: Run) -> None:
+    record = run.record
+    if record["status"] is None:
+        if run.folder.is_dir() and any(run.folder.iterdir()):
+            raise InputError(f"{run.folder} holds files of something else; give another --out")
+    elif record["arguments"] != run.asked:
+        raise InputError(
+            f"{run.folder} was run with other arguments; give another name or --out, or remove it"
+        )
+
+
+@contextlib.contextmanager
+def sole_user(folder: Path) -> Iterator[int]:
+    """Within this block no other comparison may use ``folder``; a descriptor that children keep.
+
+    Raises:
+        InputError: another one does, or a child of one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"another comparison is at work in {folder}: wait for it, or give another --out"
+            ) from None
+        yield lock.fileno()
+
+
+class Child:
+    """One run on its way: training and, where the config has no validation, a test."""
+
+    def __init__(self, run: Run, threads: int, held: Sequence[int]) -> None:
+        self.run = run
+        self.began = time.monotonic()
+        self._tested = False
+        self._options = {
+            "env": os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
+            "pass_fds": tuple(held),
+            "start_new_session": True,  # of its own, so that its loaders' processes go with it
+        }
+        if run.folder.is_dir():  # of a killed or failed run
+            shutil.rmtree(run.folder)
+        run.folder.mkdir(parents=True)
+        run.note("started")
+        self._start(run.arguments)
+
+    def _start(self, arguments: list[str]) -> None:
+        with (self.run.folder / LOG).open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(TRAIN), *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                **self._options,
+            )
+
+    def is_done(self) -> bool:
+        """Looks after the run; at its end its status is noted."""
+        if (code := self._process.poll()) is None:
+            return False
+        if code == 0 and not self._tested and read_stamps(self.run.folder) is None:
+            self._tested = True
+            if is_mmengine(self.run.experiment.config):
+                config, *options = self.run.arguments
+                self._start([config, "--eval-only", *options])
+                return False
+        seconds = round(time.monotonic() - self.began)
+        error = self._last_line() if code else None
+        if not code:
+            try:
+                self.run.read_scores()
+            except InputError as wrong:
+                error = str(wrong)
+        if error is None:
+            self.run.note("finished", seconds=seconds)
+        else:
+            self.run.note("failed", seconds=seconds, error=error)
+        return True
+
+    def _last_line(self) -> str:
+        log = self.run.folder / LOG
+        lines = log.read_text(errors="replace").strip().splitlines()
+        if self._process.returncode < 0:
+            return f"killed by {signal.Signals(-self._process.returncode).name}"
+        return lines[-1].strip().removeprefix("error: ") if lines else "it ended without a word"
+
+    def stop(self) -> None:
+        """End it and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+        with contextlib.suppress(ProcessLookupError):  # whoever of the group is left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def run_all(
+    runs: Sequence[Run], jobs: int, threads: int, held: Sequence[int], tell: Callable[[Run], None]
+) -> None:
+    """Run what has not finished, ``jobs`` at a time; ``tell`` of each at its start and end."""
+    waiting = [run for run in runs if run.record["status"] != "finished"]
+    active: list[Child] = []
+    try:
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                active.append(Child(waiting.pop(0), threads, held))
+                tell(active[-1].run)
+            time.sleep(POLL)
+            for child in [child for child in active if child.is_done()]:
+                active.remove(child)
+                tell(child.run)
+    finally:
+        for child in active:
+            child.stop()
