@@ -60,8 +60,8 @@ def calibrate(
     modules = {name: m for name, m in _norms(model).items() if only is None or name in only}
     if not modules:
         raise InputError(
-            "calibrate: the model has no SNR; insert one first, leave out CalibrateSNRHook, or set "
-            "MODEL.SNR.CALIBRATE to False"
+            "calibrate: the model has no SNR or instance norm; insert one first, leave out "
+            "CalibrateSNRHook, or set MODEL.SNR.CALIBRATE to False"
         )
     sums = {snr: torch.zeros(2, snr.channels) for snr in modules.values()}
     counts = {snr: torch.zeros(1) for snr in modules.values()}

@@ -4,11 +4,9 @@ They have no parameters, so nothing to calibrate, and keep every key of a checkp
 forward throws one coin for the whole batch, as the released codes do; where it says no, and in
 evaluation, the input itself comes back and no map is walked. All draws come from torch's own
 generator, in float32 whatever the features are: one seed gives the same styles in every precision.
-Scripted, they are for evaluation alone and raise in training.
 """
 
-from __future__ import annotations
-
+# no annotations from __future__: TorchScript reads those of methods that it does not compile
 import torch
 from torch import Tensor
 from torch.distributions import Beta
@@ -17,7 +15,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Affine
 from snr_plugins.nn.style import StyleLayer
 
-EPS = 1e-6  # added to variances, by the released codes of MixStyle and DSU
+EPS = 1e-6  # added to variances, as in the released codes of MixStyle and DSU
 
 
 class RandomStyle(StyleLayer):
@@ -41,7 +39,8 @@ class RandomStyle(StyleLayer):
                 f"{type(self).__name__}: probability {probability} must be between 0 and 1"
             )
         self.probability = probability
-        self.least = self.min_batch  # an attribute of the object, which TorchScript can read
+        # attributes of the object, which TorchScript can read
+        self.least, self.eps = self.min_batch, EPS
 
     def acts(self, features: Tensor) -> bool:
         if not self.training or features.shape[0] < self.least:
@@ -88,16 +87,19 @@ class MixStyle(RandomStyle):
             raise InputError(f"MixStyle: alpha {alpha} must be positive")
         self.alpha = alpha
 
-    @torch.jit.unused
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
-        alphas = torch.full((len(mean), 1), self.alpha, device=mean.device)
-        share = Beta(alphas, alphas, validate_args=False).sample().to(mean.dtype)
+        share = self._shares(mean).to(mean.dtype)  # (N, 1)
         order = torch.randperm(len(mean), device=mean.device)
-        mu, sigma = mean.detach(), torch.sqrt(var.detach() + EPS)
+        mu, sigma = mean.detach(), torch.sqrt(var.detach() + self.eps)
         scale = (share * sigma + (1 - share) * sigma[order]) / sigma
         centre = share * mu + (1 - share) * mu[order]
         # the map is written on F - mean, which is not detached: scale * mean goes out again
         return Affine(scale, centre + scale * (mean - mu))
+
+    @torch.jit.unused  # TorchScript knows no distributions: scripted, it is for evaluation alone
+    def _shares(self, mean: Tensor) -> Tensor:
+        alphas = torch.full((len(mean), 1), self.alpha, device=mean.device)
+        return Beta(alphas, alphas, validate_args=False).sample()
 
 
 class DSU(RandomStyle):
@@ -115,11 +117,14 @@ class DSU(RandomStyle):
 
     min_batch = 2
 
-    @torch.jit.unused
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
-        sigma = torch.sqrt(var + EPS)
-        centre = mean + _normal(mean) * _deviation(mean)
-        return Affine((sigma + _normal(sigma) * _deviation(sigma)) / sigma, centre)
+        sigma = torch.sqrt(var + self.eps)
+        centre = mean + _normal(mean) * self._deviation(mean)
+        return Affine((sigma + _normal(sigma) * self._deviation(sigma)) / sigma, centre)
+
+    def _deviation(self, statistic: Tensor) -> Tensor:
+        """Over the images, (1, C), of (N, C)."""
+        return torch.sqrt(statistic.var(dim=[0], unbiased=False, keepdim=True) + self.eps)
 
 
 class NormalisationPerturbation(RandomStyle):
@@ -152,7 +157,6 @@ class NormalisationPerturbation(RandomStyle):
             raise InputError(f"NormalisationPerturbation: std {std} must not be negative")
         self.std = std
 
-    @torch.jit.unused
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
         alpha = 1 + self.std * _normal(mean)
         beta = 1 + self.std * _normal(mean)
@@ -163,7 +167,3 @@ def _normal(like: Tensor) -> Tensor:
     """N(0, 1) in the shape of ``like``, the same numbers whatever its type."""
     return torch.randn(like.shape, device=like.device).to(like.dtype)
 
-
-def _deviation(statistic: Tensor) -> Tensor:
-    """Over the images, (1, C), of (N, C)."""
-    return torch.sqrt(statistic.var(dim=0, unbiased=False, keepdim=True) + EPS)
