@@ -26,6 +26,7 @@ class Arm:
         options: of the layer, named as in its signature.
         loss_weight: of the restitution loss.
         probe_weight: of the probes' cross-entropy.
+        shallow: after the first two stages alone, as the peers' papers have it.
         calibrate: False for gamma 1 and beta 0, True for the config's calibrated start.
     """
 
@@ -34,12 +35,22 @@ class Arm:
     options: Mapping[str, object] = field(default_factory=dict)
     loss_weight: float | None = None
     probe_weight: float | None = None
+    shallow: bool = False
     calibrate: bool = True
+
+
+def _peer(title: str, layer: str, shallow: bool = True) -> Arm:
+    return Arm(title, layer, loss_weight=0, probe_weight=0, shallow=shallow)
 
 
 ARMS = {
     "plain": Arm("plain", layer=None),
-    "instance_norm": Arm("instance norm alone", "instance_norm", loss_weight=0, probe_weight=0),
+    "instance_norm": _peer("instance norm alone", "instance_norm", shallow=False),
+    "ibn_a": _peer("IBN-a", "ibn_a", shallow=False),
+    "ibn_b": _peer("IBN-b", "ibn_b"),
+    "mixstyle": _peer("MixStyle", "mixstyle"),
+    "dsu": _peer("DSU", "dsu"),
+    "normalisation_perturbation": _peer("normalisation perturbation", "normalisation_perturbation"),
     "snr": Arm("SNR, the config's default"),
     "snr_paper": Arm("SNR, the paper's", options={"trust": False}, calibrate=False),
     "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
@@ -82,6 +93,8 @@ def _of_detectron2(arm: Arm) -> Overrides:
     settings: dict[str, object] = {} if arm.layer == "snr" else {"LAYER": arm.layer}
     settings |= {name.upper(): value for name, value in arm.options.items()}
     settings |= _known(LOSS_WEIGHT=arm.loss_weight, PROBE_WEIGHT=arm.probe_weight)
+    if arm.shallow:
+        settings["STAGES"] = ["res2", "res3"]
     if not arm.calibrate:
         settings["CALIBRATE"] = False
     # the framework wants the type that a key has: 0 is no float to it
@@ -92,9 +105,12 @@ def _of_detectron2(arm: Arm) -> Overrides:
 
 
 def _of_mmengine(arm: Arm) -> Overrides:
-    # SNRResNet and SNRDRN take SNR alone; with its gate closed it is instance norm
-    options = {"gate": "closed"} if arm.layer == "instance_norm" else dict(arm.options)
-    found: Overrides = [(f"model.backbone.snr.{name}", value) for name, value in options.items()]
+    found: Overrides = []
+    if arm.layer != "snr":
+        found.append(("model.backbone.snr_layer", arm.layer))
+    if arm.shallow:
+        found.append(("model.backbone.snr_stages", ["layer1", "layer2"]))
+    found += [(f"model.backbone.snr.{name}", value) for name, value in arm.options.items()]
     weights = _known(snr_loss_weight=arm.loss_weight, snr_probe_weight=arm.probe_weight)
     found += [(f"model.{name}", value) for name, value in weights.items()]
     return found if arm.calibrate else [*found, ("custom_hooks", [])]

@@ -12,7 +12,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, Backbone
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import Shape, create_layer, insert_layer, layer_options
+from snr_plugins.nn import LAYERS, Shape, create_layer, insert_layer, layer_options
 from snr_plugins.nn.coverage import CoverageReport
 
 LOGGER = "detectron2.snr_plugins"
@@ -78,7 +78,9 @@ def put_in(
     bottom_up = getattr(backbone, "bottom_up", backbone)
     children = dict(bottom_up.named_children())
     shapes = _declared_shapes(bottom_up)
-    outputs = [name for name in after if name not in children and name in shapes]
+    # what lives in a stage's blocks cannot follow an output: insert_layer says so
+    in_blocks = layer in LAYERS and LAYERS[layer].in_blocks
+    outputs = [n for n in after if n not in children and n in shapes and not in_blocks]
     stages = [name for name in after if name not in outputs]
     insert_layer(bottom_up, stages, layer, shapes=shapes, **options)
     if outputs:

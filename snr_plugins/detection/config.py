@@ -28,7 +28,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
     snr.BACKBONE = "build_resnet_fpn_backbone"
 
-    # What follows the stages: "snr", or "instance_norm" alone; see snr_plugins/nn/layers.py.
+    # What follows the stages: "snr", "instance_norm" alone, or a peer ("ibn_a", "ibn_b", "mixstyle",
+    # "dsu", "normalisation_perturbation"); see snr_plugins/nn/layers.py.
     snr.LAYER = "snr"
 
     # Stages (children of the backbone, or of an FPN's bottom_up) that a layer follows; names of its
@@ -47,6 +48,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     #   TRUST      at inference, close the gates for images whose style is none of the source's; see
     #              snr_plugins/nn/trust.py. False is the paper
     #   EPS        added to the variance
+    #   PROBABILITY, ALPHA, STD  of the peers that act in training alone; see
+    #              snr_plugins/nn/random_styles.py
     for kind in LAYERS:
         for name, default in layer_options(kind).items():
             snr[name.upper()] = default

@@ -2,8 +2,10 @@
 
 from snr_plugins.nn.affine import Affine, Coefficients
 from snr_plugins.nn.calibration import calibrate, untrained
+from snr_plugins.nn.ibn import IBNa, IBNb
 from snr_plugins.nn.insertion import Shape, insert_layer, insert_snr
 from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
+from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.stage_losses import StageLosses
@@ -11,11 +13,16 @@ from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_lay
 from snr_plugins.nn.trust import Trust, style_distances
 
 __all__ = [
+    "DSU",
     "LAYERS",
     "SNR",
     "Affine",
     "Coefficients",
+    "IBNa",
+    "IBNb",
     "InstanceNorm",
+    "MixStyle",
+    "NormalisationPerturbation",
     "Observation",
     "RestitutionLoss",
     "RestitutionTerms",

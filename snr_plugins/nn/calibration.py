@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import statistics
-from snr_plugins.nn.style import InstanceNorm
+from snr_plugins.nn.style import InstanceNorm, find_layers
 
 
 @torch.no_grad()
@@ -60,8 +60,8 @@ def calibrate(
     modules = {name: m for name, m in _norms(model).items() if only is None or name in only}
     if not modules:
         raise InputError(
-            "calibrate: the model has no SNR; insert one first, leave out CalibrateSNRHook, or set "
-            "MODEL.SNR.CALIBRATE to False"
+            "calibrate: the model has no SNR or instance norm; insert one first, leave out "
+            "CalibrateSNRHook, or set MODEL.SNR.CALIBRATE to False"
         )
     sums = {snr: torch.zeros(2, snr.channels) for snr in modules.values()}
     counts = {snr: torch.zeros(1) for snr in modules.values()}
@@ -100,8 +100,9 @@ def calibrate(
         totals[snr] = total
     for snr, total in totals.items():
         deviation, mean = (total[:-1] / total[-1]).view(2, -1)
-        snr.norm.weight.copy_(deviation)
-        snr.norm.bias.copy_(mean)
+        normalised = snr.norm.num_features  # the first ones, all but in IBN-a
+        snr.norm.weight.copy_(deviation[:normalised])
+        snr.norm.bias.copy_(mean[:normalised])
     return int(total[-1])
 
 
@@ -110,7 +111,8 @@ def calibrate_untrained(
 ) -> str:
     """:func:`calibrate` of the layers that are :func:`untrained`; a sentence for the log.
 
-    ``batches`` is not touched where there are none, as after a checkpoint with SNR.
+    ``batches`` is not touched where there are none, as after a checkpoint with SNR, or with layers
+    that have no gamma and beta.
 
     Raises:
         InputError: the model has no such layer at all, or no batch reached one of them.
@@ -118,6 +120,9 @@ def calibrate_untrained(
     names = untrained(model)
     if not names and _norms(model):
         return "SNR: gamma and beta stay as the checkpoint has them"
+    if not names and (layers := find_layers(model)):
+        kinds = ", ".join(sorted({type(layer).__name__ for layer in layers.values()}))
+        return f"{kinds} has no gamma and beta: no calibrated start is needed"
     images = calibrate(model, batches, forward, only=names)
     return (
         f"SNR: gamma and beta of {len(names)} modules start at the average style of {images} images"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn.layers import check_options, create_layer
+from snr_plugins.nn.layers import LAYERS, check_options, create_layer
+from snr_plugins.nn.residual_blocks import insert_in_blocks
 from snr_plugins.nn.style import StyleLayer
 
 EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, as a map is then told by its form too
@@ -42,6 +43,8 @@ def insert_layer(
     SNR; every other key of the state dict stays what it was, so pretrained weights load as before.
     A stage that is a plain ``nn.Sequential`` takes the layer as its last child; any other stage
     gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view.
+    "ibn_a" and "ibn_b" go into the stage's residual blocks and are called so
+    (``layer1.0.bn1.ibn_a.norm.weight``); they need no shapes and no run.
 
     Args:
         backbone: any module that maps an image batch to features.
@@ -76,6 +79,9 @@ def insert_layer(
         raise InputError(
             f"insert_layer: a stage is named twice in after={list(after)}; name it once"
         )
+    if LAYERS[layer].in_blocks:
+        insert_in_blocks(stages, layer, options)
+        return backbone
     example = torch.zeros(EXAMPLE) if example is None else example
     known = dict(shapes or {})
     unknown = {name: stage for name, stage in stages.items() if name not in known}

@@ -1,4 +1,4 @@
-"""Style layers by name: what a config may put after a stage."""
+"""Style layers by name: what a config may put after a stage, or into its blocks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import inspect
 from typing import Any
 
 from snr_plugins.errors import InputError
+from snr_plugins.nn.ibn import IBNa, IBNb
+from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
 from snr_plugins.nn.snr import SNR
 from snr_plugins.nn.style import InstanceNorm, StyleLayer
 
 LAYERS: dict[str, type[StyleLayer]] = {
     "snr": SNR,
     "instance_norm": InstanceNorm,  # what SNR is without its gate
+    "ibn_a": IBNa,
+    "ibn_b": IBNb,
+    "mixstyle": MixStyle,  # this one and the next two in training alone
+    "dsu": DSU,
+    "normalisation_perturbation": NormalisationPerturbation,
 }
 
 

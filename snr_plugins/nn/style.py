@@ -40,6 +40,7 @@ class StyleLayer(nn.Module):
     """
 
     child_name = "style"  # what insert_layer calls it below its stage
+    in_blocks = False  # whether insert_layer puts it inside the stage's blocks, not after the stage
 
     def __init__(self, channels: int, inplace: bool = False) -> None:
         super().__init__()
@@ -57,7 +58,13 @@ class StyleLayer(nn.Module):
         """``coefficients``, and a call of ``observer``; for layers that a loss observes."""
         raise NotImplementedError
 
+    def acts(self, features: Tensor) -> bool:
+        """Whether this forward restyles (N, C, H, W) or (N, H, W, C), or hands back the input."""
+        return True
+
     def forward(self, features: Tensor) -> Tensor:
+        if not self.acts(features):
+            return features
         if self.channels_last:
             return self._restyled(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return self._restyled(features)

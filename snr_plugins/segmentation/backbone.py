@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmseg.models.backbones import ResNet, ResNetV1c
 from mmseg.registry import MODELS
 
-from snr_plugins.nn import find_snr
+from snr_plugins.nn import find_layers
 from snr_plugins.openmmlab.backbone import put_in
 from snr_plugins.segmentation.drn import DRN
 
@@ -27,7 +27,8 @@ class SNRStages(Backbone):
 
     Args:
         snr_stages: children of the backbone that an SNR follows.
-        snr: options of :class:`snr_plugins.nn.SNR`: reduction, gate_bias, eps and gate.
+        snr_layer: in SNR's place, another name of :data:`snr_plugins.nn.LAYERS`.
+        snr: the layer's options; of an SNR reduction, gate_bias, eps, gate, trust.
         kwargs: the backbone's own.
 
     Raises:
@@ -38,15 +39,16 @@ class SNRStages(Backbone):
         self,
         *args: Any,
         snr_stages: Sequence[str] = ("layer1", "layer2", "layer3"),
+        snr_layer: str = "snr",
         snr: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         owner = f"{type(self).__name__} snr_stages"
-        put_in(self, snr_stages, "snr", snr or {}, owner, kwargs.get("in_channels", 3))
+        put_in(self, snr_stages, snr_layer, snr or {}, owner, kwargs.get("in_channels", 3))
 
     def _freeze_stages(self) -> None:
-        modules = find_snr(self).values()
+        modules = find_layers(self).values()
         wanted = {p: p.requires_grad for snr in modules for p in snr.parameters()}
         super()._freeze_stages()
         for parameter, requires_grad in wanted.items():

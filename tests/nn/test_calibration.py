@@ -152,7 +152,7 @@ def test_calibrated_is_not_untrained():
 
 
 def test_no_snr_or_no_image():
-    with pytest.raises(InputError, match="the model has no SNR; insert one first"):
+    with pytest.raises(InputError, match="has no SNR or instance norm; insert one first"):
         calibrate(plain_network(), random_batches(), nn.Identity())
     network = with_snr(plain_network())
     before = copy.deepcopy(network.state_dict())

@@ -8,7 +8,15 @@ from arms import ARMS, as_arguments, config_of, find_arm, overrides
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_layers
+from snr_plugins.nn import (
+    DSU,
+    SNR,
+    IBNa,
+    IBNb,
+    MixStyle,
+    NormalisationPerturbation,
+    find_layers,
+)
 from snr_plugins.nn.gate import GATES
 
 BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
@@ -53,6 +61,17 @@ def test_each_word_builds_what_it_says(build, word):
     losses = getattr(model, "snr_losses", {})
     if word == "plain":
         assert not layers and not losses
+        return
+    peers = {
+        "ibn_a": (IBNa, 3 + 4 + 6),  # each block's first norm
+        "ibn_b": (IBNb, 2),
+        "mixstyle": (MixStyle, 2),
+        "dsu": (DSU, 2),
+        "normalisation_perturbation": (NormalisationPerturbation, 2),
+    }
+    if word in peers:
+        kind, count = peers[word]
+        assert [type(layer) for layer in layers] == [kind] * count and not losses
         return
     assert len(layers) == 3
     if word == "instance_norm":
