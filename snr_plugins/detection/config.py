@@ -28,8 +28,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
     snr.BACKBONE = "build_resnet_fpn_backbone"
 
-    # What follows the stages: "snr", "instance_norm" alone, or a peer ("ibn_a", "ibn_b", "mixstyle",
-    # "dsu", "normalisation_perturbation"); see snr_plugins/nn/layers.py.
+    # What follows the stages: "snr", "instance_norm" alone, or a peer: "ibn_a", "ibn_b",
+    # "mixstyle", "dsu", "normalisation_perturbation"; see snr_plugins/nn/layers.py.
     snr.LAYER = "snr"
 
     # Stages (children of the backbone, or of an FPN's bottom_up) that a layer follows; names of its
