@@ -166,4 +166,3 @@ class NormalisationPerturbation(RandomStyle):
 def _normal(like: Tensor) -> Tensor:
     """N(0, 1) in the shape of ``like``, the same numbers whatever its type."""
     return torch.randn(like.shape, device=like.device).to(like.dtype)
-
