@@ -21,15 +21,21 @@ from snr_plugins.nn import LAYERS, layer_options
 
 
 def add_snr_config(cfg: CfgNode) -> None:
-    """Add the keys that SNR's backbones and meta-architectures read."""
+    """Add the keys that SNR's backbones and meta-architectures read, and INPUT.PHOTOMETRIC."""
+    # Whether training images change their brightness, contrast, saturation and light, strongly
+    # (snr_plugins/detection/photometric.py). Read by our Trainer alone: Detectron2's own
+    # train_net.py builds its loader without it.
+    cfg.INPUT.PHOTOMETRIC = False
+
     snr = CfgNode()
 
     # For MODEL.BACKBONE.NAME build_snr_backbone: any other registered builder, whose backbone takes
     # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
     snr.BACKBONE = "build_resnet_fpn_backbone"
 
-    # What follows the stages: "snr", "instance_norm" alone, or a peer: "ibn_a", "ibn_b",
-    # "mixstyle", "dsu", "normalisation_perturbation"; see snr_plugins/nn/layers.py.
+    # What follows the stages: "snr", "instance_norm" alone, "mixstyle", "dsu" or
+    # "normalisation_perturbation"; or what sits in their blocks, "ibn_a" or "ibn_b". See
+    # snr_plugins/nn/layers.py.
     snr.LAYER = "snr"
 
     # Stages (children of the backbone, or of an FPN's bottom_up) that a layer follows; names of its
@@ -47,9 +53,10 @@ def add_snr_config(cfg: CfgNode) -> None:
     #              "closed"; see snr_plugins/nn/gate.py
     #   TRUST      at inference, close the gates for images whose style is none of the source's; see
     #              snr_plugins/nn/trust.py. False is the paper
-    #   EPS        added to the variance
-    #   PROBABILITY, ALPHA, STD  of the peers that act in training alone; see
-    #              snr_plugins/nn/random_styles.py
+    #   EPS        added to the variance; of instance norm and IBN-Net too
+    #   PROBABILITY  that mixstyle, dsu or normalisation_perturbation act on a training batch
+    #   ALPHA      of mixstyle's Beta distribution
+    #   STD        of normalisation_perturbation's factors
     for kind in LAYERS:
         for name, default in layer_options(kind).items():
             snr[name.upper()] = default

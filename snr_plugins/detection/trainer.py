@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 
 from detectron2.config import CfgNode
+from detectron2.data import build_detection_train_loader
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator
@@ -15,6 +16,7 @@ from torch import nn
 from snr_plugins.detection.backbone import report_coverage
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import Restitution
+from snr_plugins.detection.photometric import photometric_mapper
 from snr_plugins.detection.stamp import Run
 from snr_plugins.errors import InputError
 
@@ -52,7 +54,10 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> object:
+        """As DefaultTrainer's; with INPUT.PHOTOMETRIC the colours of its images change."""
         try:
+            if cfg.INPUT.PHOTOMETRIC:
+                return build_detection_train_loader(cfg, mapper=photometric_mapper(cfg))
             return super().build_train_loader(cfg)
         except AssertionError as error:  # get_detection_dataset_dicts: "No valid data found in ..."
             if "No valid data" not in str(error):

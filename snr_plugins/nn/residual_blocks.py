@@ -25,6 +25,7 @@ PLAIN_BLOCKS = {
     ("detectron2", "BottleneckBlock"),
     ("mmseg", "BasicBlock"),
     ("mmseg", "Bottleneck"),
+    ("snr_plugins", "DilatedBasicBlock"),  # of DRN
     ("torchvision", "BasicBlock"),
     ("torchvision", "Bottleneck"),
 }

@@ -12,7 +12,7 @@ from mmseg.datasets import BaseSegDataset
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.domains import SetDomain
-from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids
+from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids, with_photometric
 
 
 class StreetDataset(BaseSegDataset):
@@ -31,6 +31,8 @@ class StreetDataset(BaseSegDataset):
         data_prefix: other folders than the split's, under ``img_path`` and ``seg_map_path``.
         img_suffix, seg_map_suffix: other endings than the layout's. Label images that end in
             ``labelTrainIds.png`` hold train ids, all others the layout's.
+        photometric: whether ``PhotoMetricDistortion``, MMSegmentation's own, goes in front of the
+            packing, unless the pipeline has it already.
         reduce_zero_label: refused when True: the layout's table says which ids are void.
         options: other arguments of ``BaseSegDataset``, such as ``data_root`` and ``ann_file``, a
             text file of image names without endings; with the dataset's own they are right too.
@@ -52,6 +54,7 @@ class StreetDataset(BaseSegDataset):
         data_prefix: dict[str, str] | None = None,
         img_suffix: str | None = None,
         seg_map_suffix: str | None = None,
+        photometric: bool = False,
         reduce_zero_label: bool = False,
         **options: Any,
     ) -> None:
@@ -61,6 +64,8 @@ class StreetDataset(BaseSegDataset):
                 f"{name} has reduce_zero_label=True, but its table {layout.table!r} says which of "
                 "its ids are void: remove the option."
             )
+        if photometric:
+            pipeline = with_photometric(list(pipeline))
         images, labels = layout.conditions[0], layout.labels
         folders = {"img_path": images.folder_of(split)}
         if labelled:

@@ -6,7 +6,7 @@ from typing import Any
 
 import mmengine.fileio as fileio
 import numpy as np
-from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, PhotoMetricDistortion
 from mmseg.registry import TRANSFORMS
 
 from snr_plugins.data.files import decode_ids
@@ -135,3 +135,23 @@ def _subset_table(label_map: dict[int, int] | None) -> np.ndarray:
     for old_id, new_id in (label_map or {}).items():
         table[old_id] = new_id
     return table
+
+
+def with_photometric(pipeline: list) -> list:
+    """The pipeline with MMSegmentation's ``PhotoMetricDistortion`` in front of the packing.
+
+    With its own ranges: each with probability 1/2, brightness by 32 of 255, contrast and saturation
+    by a factor of 0.5 to 1.5, hue by 18 of 180. One that has it already stays as it is.
+
+    Args:
+        pipeline: of configs or built transforms.
+    """
+    if any(_is(step, PhotoMetricDistortion) for step in pipeline):
+        return pipeline
+    packing = next((i for i, s in enumerate(pipeline) if _is(s, PackSegInputs)), len(pipeline))
+    return [*pipeline[:packing], {"type": PhotoMetricDistortion}, *pipeline[packing:]]
+
+
+def _is(step: Any, transform: type) -> bool:
+    kind = step.get("type") if isinstance(step, dict) else type(step)
+    return kind in (transform, transform.__name__, f"mmseg.{transform.__name__}")

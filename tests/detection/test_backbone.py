@@ -14,7 +14,7 @@ from detectron2.utils.events import EventStorage
 
 from snr_plugins.detection import put_in
 from snr_plugins.errors import InputError
-from snr_plugins.nn import InstanceNorm, find_layers, find_snr
+from snr_plugins.nn import LAYERS, InstanceNorm, find_layers, find_snr
 from tests.detection.test_models import FPN as FPN_CONFIG
 from tests.detection.test_models import batch, config
 
@@ -130,6 +130,34 @@ def test_instance_norm_alone_has_the_calibrated_start_and_no_loss():
         losses = model(batch())
     assert not [name for name in losses if "snr" in name]
     assert all((layer.norm.bias != 0).any() for layer in layers.values())
+
+
+@pytest.mark.parametrize("kind", [k for k in LAYERS if k not in ("snr", "instance_norm")])
+def test_every_other_layer_trains_by_its_name(kind, caplog):
+    """Calibrated where there is a gamma, and said to need none where there is not."""
+    logging.getLogger("detectron2").propagate = True
+    caplog.set_level(logging.INFO)
+    plain = build_model(config(FPN_CONFIG, "MODEL.BACKBONE.NAME", "build_resnet_fpn_backbone",
+                               "MODEL.META_ARCHITECTURE", "GeneralizedRCNN"))  # fmt: skip
+    stages = ("MODEL.SNR.STAGES", ["res2", "res3"])
+    model = build_model(config(FPN_CONFIG, "MODEL.SNR.LAYER", kind, *stages)).train()
+    layers = find_layers(model.backbone)
+    assert layers and all(type(layer) is LAYERS[kind] for layer in layers.values())
+    assert not model.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
+    with EventStorage():
+        losses = model(batch())
+    sum(losses.values()).backward()
+    with_gamma = isinstance(next(iter(layers.values())), InstanceNorm)
+    assert ("start at the average style" in caplog.text) == with_gamma
+    assert ("no calibrated start is needed" in caplog.text) == (not with_gamma)
+    for layer in layers.values():
+        assert all(p.grad is not None for p in layer.parameters())
+
+
+def test_ibn_net_of_a_backbone_without_residual_blocks_is_one_sentence():
+    for kind, after in (("ibn_a", "layers.0"), ("ibn_b", "p0")):
+        with pytest.raises(InputError, match="no residual blocks|no stage 'p0'"):
+            put_in(swin(), [after], kind)
 
 
 @pytest.mark.parametrize(

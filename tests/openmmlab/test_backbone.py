@@ -8,7 +8,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import InstanceNorm, find_layers, find_snr
+from snr_plugins.nn import LAYERS, InstanceNorm, find_layers, find_snr
 from tests.segmentation.networks import RESNET, build, images, raw_batch, segmentor
 
 SWIN = {
@@ -99,6 +99,22 @@ def test_instance_norm_alone():
     )
     (layer,) = find_layers(backbone).values()
     assert type(layer) is InstanceNorm and layer.eps == 1e-3
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "snr"])
+@pytest.mark.parametrize("depth", [18, 50])
+def test_every_layer_learns_in_frozen_stages_and_keeps_the_keys(kind, depth):
+    config = {**RESNET, "depth": depth, "base_channels": 4, "frozen_stages": 2}
+    plain, backbone = build(config), build(
+        {"type": "SNRBackbone", "backbone": config, "after": ["layer1", "layer2"], "layer": kind}
+    )  # fmt: skip
+    assert not backbone.load_state_dict(plain.state_dict(), strict=False).unexpected_keys
+    backbone.train()
+    sum(out.sum() for out in backbone(images())).backward()
+    layers = find_layers(backbone)
+    assert layers and all(type(layer) is LAYERS[kind] for layer in layers.values())
+    for layer in layers.values():
+        assert layer.training and all(p.grad is not None for p in layer.parameters())
 
 
 @pytest.mark.parametrize("moment", ["new", "after a step"])

@@ -9,7 +9,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr
+from snr_plugins.nn import LAYERS, find_layers, find_snr
 from tests.segmentation.networks import (
     BACKBONE,
     DRN,
@@ -207,6 +207,8 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
         ({"snr_stages": ["layer1", "layer1"]}, r"SNRResNet snr_stages=.* named twice"),
         ({"snr_stages": "layer1"}, "must be a list of stage names"),
         ({"snr": {"reduction": 32}}, "SNRResNet .*reduction 32 .* 16 channels; .* from 1 to 16"),
+        ({"snr_layer": "mixed"}, "no style layer 'mixed'; choose from: snr, instance_norm, ibn_a"),
+        ({"snr_layer": "dsu", "snr": {"eps": 1}}, "dsu has no option 'eps'; choose from: probab"),
         ({"snr": {"gate": "ajar"}}, "SNRResNet .*no gate 'ajar'; choose from: residual, bounded"),
         (
             {"snr": {"reducton": 4}},
@@ -217,6 +219,22 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
 def test_wrong_config_is_named(options, message):
     with pytest.raises(InputError, match=message):
         build({**BACKBONE, **options})
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "snr"])
+def test_another_layer_by_one_word(name, kind):
+    """In SNR's place in every short way, frozen stages too."""
+    frozen = {"frozen_stages": 4 if name == "SNRDRN" else 2}
+    backbone = build({**PLAIN[name], **frozen, "type": name, "snr_layer": kind})
+    layers = find_layers(backbone).values()
+    assert layers and all(type(layer) is LAYERS[kind] for layer in layers)
+    for _ in range(2):
+        backbone.train()
+        assert all(layer.training for layer in layers)
+        assert all(p.requires_grad for layer in layers for p in layer.parameters())
+    out = backbone(images())
+    assert all(torch.isfinite(feature).all() for feature in out)
 
 
 def test_stages_and_options_reach_snr():

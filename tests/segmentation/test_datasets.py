@@ -151,6 +151,19 @@ def test_camvid(tmp_path):
     assert len(dataset.metainfo["palette"]) == 11
 
 
+def test_photometric_by_one_word(tmp_path):
+    """The colours of the images change, their labels do not."""
+    root = write_camvid(tmp_path, "dusk", row(0, 10, 255))
+    plain, other = (
+        build("CamVidDataset", root, split="dusk", photometric=photometric)
+        for photometric in (False, True)
+    )
+    np.random.seed(0)
+    seen = [[dataset[0]["inputs"].tolist() for _ in range(8)] for dataset in (plain, other)]
+    assert [sum(image != seen[0][0] for image in images) > 4 for images in seen] == [False, True]
+    assert labels(other) == labels(plain) == [[0, 10, 255]]
+
+
 @pytest.mark.skipif(not CAMVID.is_dir(), reason="the CamVid frames are not here")
 def test_real_camvid_frames():
     dataset = build("CamVidDataset", CAMVID, split="dusk_val")

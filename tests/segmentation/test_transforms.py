@@ -13,7 +13,7 @@ pytest.importorskip("mmseg")
 
 from mmengine.registry import DefaultScope
 from mmseg.datasets import CityscapesDataset
-from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.datasets.transforms import LoadAnnotations, PhotoMetricDistortion
 from mmseg.registry import TRANSFORMS
 
 from snr_plugins.data.label_ids import (
@@ -24,7 +24,7 @@ from snr_plugins.data.label_ids import (
 )
 from snr_plugins.data.labels import CITYSCAPES_CLASSES
 from snr_plugins.errors import InputError
-from snr_plugins.segmentation.transforms import LoadLabelIds, with_label_ids
+from snr_plugins.segmentation.transforms import LoadLabelIds, with_label_ids, with_photometric
 from tests.segmentation.trees import (
     SYNTHIA_NAMES,
     write_colour16,
@@ -240,3 +240,13 @@ def test_size_is_compared_with_the_image_before_it_was_resized(tmp_path):
     assert loaded["gt_seg_map"].shape == (4, 6)
     with pytest.raises(InputError, match=r"wrong\.png is 4x6 pixels but .*image\.png is 6x4"):
         load_label(resize(read({**frame, "seg_fields": [], "seg_map_path": str(wrong)})))
+
+
+def test_photometric_stands_before_the_packing_and_once():
+    names = ("LoadImageFromFile", "LoadLabelIds", "RandomFlip", "PackSegInputs")
+    pipeline = [{"type": name} for name in names]
+    with_it = with_photometric(pipeline)
+    assert [step["type"] for step in with_it[:3]] == list(names[:3])
+    assert with_it[3]["type"].__name__ == "PhotoMetricDistortion" and with_it[4:] == pipeline[3:]
+    for own in ({"type": "PhotoMetricDistortion", "hue_delta": 1}, PhotoMetricDistortion()):
+        assert with_photometric([*pipeline, own]) == [*pipeline, own]
