@@ -113,9 +113,7 @@ def _mapillary() -> Layout:
         citation="Neuhold et al., ICCV 2017",
         experiments=(_GTA5_TO_CBM,),
     )
-    return replace(
-        first, variants=(replace(first, labels=FileKind("{split}/labels", ".png")),)
-    )
+    return replace(first, variants=(replace(first, labels=FileKind("{split}/labels", ".png")),))
 
 
 _ACDC = Layout(

@@ -122,6 +122,5 @@ def _field() -> Iterator[NamedDataset]:
 
 
 DETECTION_DATASETS = {
-    dataset.name: dataset
-    for dataset in (*_synthetic_city(), *_cityscapes(), *_others(), *_field())
+    dataset.name: dataset for dataset in (*_synthetic_city(), *_cityscapes(), *_others(), *_field())
 }

@@ -162,9 +162,7 @@ def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
     if dataset.layout.label_kind == BDD_JSON:
         time_of_day = dataset.conditions[0] if dataset.conditions else None
         return _in_pixels(
-            read_bdd100k(
-                dataset.layout, folder, dataset.split, dataset.classes, time_of_day, hint
-            )
+            read_bdd100k(dataset.layout, folder, dataset.split, dataset.classes, time_of_day, hint)
         )
     if name == "synthetic_city":
         hint += f", or make it with `{MAKE_SYNTHETIC_CITY}`"

@@ -12,6 +12,7 @@ from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
 from snr_plugins.data.field_layouts import ACDC_CONDITIONS
+from snr_plugins.data.layout import Layout
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.data.mapillary import MAPPINGS
 from snr_plugins.errors import InputError
@@ -109,7 +110,7 @@ class MapillaryVistasDataset(StreetDataset):
         return super().load_data_list()
 
 
-def _mapped(mapping: str):
+def _mapped(mapping: str) -> Layout:
     table = f"mapillary_{mapping}"
     layout = LAYOUTS["mapillary"]
     variants = tuple(replace(variant, table=table) for variant in layout.variants)
