@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import FileKind
@@ -13,6 +14,8 @@ from snr_plugins.data.listing import read_stems, spelt_as_in, walk
 # What the label files of a layout hold.
 IDS, KITTI_TEXT, VOC_XML = "label ids", "KITTI text", "VOC XML"
 BDD_JSON = "BDD100K JSON"  # one file for all frames of a split
+
+Kind = TypeVar("Kind", bound=FileKind)
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,16 @@ class Layout:
     def _spelt_as_in(self, root: Path, split: str) -> Layout:
         if not self.any_spelling:
             return self
-        images, labels, lists = (
-            kind and replace(kind, folder=spelt_as_in(root, kind.folder_of(split)))
-            for kind in (self.conditions[0], self.labels, self.lists)
+
+        def spelt(kind: Kind) -> Kind:
+            return replace(kind, folder=spelt_as_in(root, kind.folder_of(split)))
+
+        return replace(
+            self,
+            conditions=(spelt(self.conditions[0]),),
+            labels=spelt(self.labels),
+            lists=self.lists and spelt(self.lists),
         )
-        return replace(self, conditions=(images,), labels=labels, lists=lists)
 
     def _lies_in(self, root: Path, split: str) -> bool:
         if not (root / self.conditions[0].folder_of(split)).is_dir():

@@ -2,8 +2,8 @@
 
 Everything is looked for below the folder that the environment variable DETECTRON2_DATASETS names,
 and only when a dataset is loaded. A dataset's metadata holds what a result needs to state beside
-its scores: ``folder`` (below the root), ``split``, ``conditions``, ``betas``, ``box_convention`` and
-``thing_classes``; `snr_plugins.detection.catalogue.describe_dataset` gathers them.
+its scores: ``folder`` (below the root), ``split``, ``conditions``, ``betas``, ``box_convention``
+and ``thing_classes``; `snr_plugins.detection.catalogue.describe_dataset` gathers them.
 """
 
 from __future__ import annotations

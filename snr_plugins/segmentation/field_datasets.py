@@ -101,12 +101,13 @@ class MapillaryVistasDataset(StreetDataset):
     def load_data_list(self) -> list[dict]:
         """As `StreetDataset`; labels of v2.0 alone are refused."""
         folder = Path(self.data_root or "", self.split)
-        if self.sought and "seg_map_path" in self.data_prefix and (folder / "v2.0").is_dir():
-            if not any((folder / name).is_dir() for name in ("v1.2/labels", "labels")):
-                raise InputError(
-                    f"{folder} holds labels of Mapillary Vistas v2.0 alone, whose 124 classes have "
-                    "no published mapping to 19: unpack v1.2 from the same archive."
-                )
+        is_needed = self.sought and "seg_map_path" in self.data_prefix
+        known = any((folder / name).is_dir() for name in ("v1.2/labels", "labels"))
+        if is_needed and not known and (folder / "v2.0").is_dir():
+            raise InputError(
+                f"{folder} holds labels of Mapillary Vistas v2.0 alone, whose 124 classes have no "
+                "published mapping to 19: unpack v1.2 from the same archive."
+            )
         return super().load_data_list()
 
 

@@ -1,4 +1,4 @@
-"""Diverse Weather and RTTS: every nesting and spelling of folders, boxes by hand, faults by name."""
+"""Diverse Weather and RTTS: every nesting and spelling, boxes by hand, faults by name."""
 
 from __future__ import annotations
 

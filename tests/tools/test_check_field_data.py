@@ -1,4 +1,4 @@
-"""check_data on Diverse Weather, BDD100K, Mapillary Vistas, ACDC and RTTS: by name and by folder."""
+"""check_data on the sets that the field tests on today, by name and by folder."""
 
 from __future__ import annotations
 

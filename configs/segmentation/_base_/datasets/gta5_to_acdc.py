@@ -1,5 +1,5 @@
-# GTA5 to learn from; ACDC's fog, night, rain and snow to test on, each scored apart, beside the clear
-# images of Cityscapes. Folders: data/gta5, data/cityscapes, data/acdc (see docs/datasets.md).
+# GTA5 to learn from; ACDC's fog, night, rain and snow to test on, each scored apart, beside
+# Cityscapes' clear images. Folders: data/gta5, data/cityscapes, data/acdc (see docs/datasets.md).
 _base_ = "./gta5.py"
 test_dataloader = dict(
     dataset=dict(
