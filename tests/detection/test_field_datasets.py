@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("detectron2")
 
 from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.structures import BoxMode
+from detectron2.evaluation import PascalVOCDetectionEvaluator
+from detectron2.structures import Boxes, BoxMode
 
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.detection import add_snr_config
 from snr_plugins.detection.catalogue import check_class_count, describe_dataset
 from snr_plugins.detection.datasets import register_datasets
+from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.errors import InputError
-from tests.detection.test_perfect_detections import score
+from tests.detection.test_perfect_detections import perfect, score
 from tests.field_trees import (
     BDD_FRAMES,
+    voc_xml,
     write_bdd100k,
     write_diverse_weather,
     write_rtts,
@@ -80,6 +86,38 @@ def test_perfect_detections_score_all(tmp_path, name):
 def test_a_missing_dataset_names_the_root(tmp_path, name):
     with pytest.raises(InputError, match=rf"DETECTRON2_DATASETS \(the root, now {tmp_path}\)"):
         DatasetCatalog.get(name)
+
+
+def test_11_points_are_those_of_detectron2s_voc_evaluator(tmp_path):
+    """It reads no file of the archive itself, only what a loader has written anew."""
+    rng = np.random.default_rng(0)
+    name = "diverse_weather_night_sunny_train"
+    root = write_diverse_weather(tmp_path / "diverseWeather") / "night_sunny" / "VOC2007"
+    stems = (root / "ImageSets/Main/train.txt").read_text().split()
+    for stem in stems:
+        corners = rng.integers((1, 1, 20, 20), (20, 20, 64, 36), (12, 4))
+        objects = tuple(("car" if i % 3 else "bus", tuple(box)) for i, box in enumerate(corners))
+        (root / "Annotations" / f"{stem}.xml").write_text(voc_xml(objects, rewritten=True))
+    DatasetCatalog.register("as_voc", lambda: None)
+    MetadataCatalog.get("as_voc").set(
+        dirname=str(root), split="train", year=2007, thing_classes=["bus", "car"]
+    )
+    ours, theirs = coco_evaluator(name, str(tmp_path)), PascalVOCDetectionEvaluator("as_voc")
+    ours.reset(), theirs.reset()
+    for record in DatasetCatalog.get(name):
+        detections = perfect(record)["instances"]
+        count = len(detections)
+        boxes = detections.pred_boxes.tensor
+        away = torch.from_numpy(rng.random(count) < 0.4).float()[:, None]
+        detections.pred_boxes = Boxes(boxes + 100 * away)  # some are found and others invented
+        detections.scores = torch.from_numpy(rng.permutation(count) + 1.0).float() / 20
+        ours.process([record], [{"instances": detections}])
+        as_theirs = copy.deepcopy(detections)
+        as_theirs.pred_classes = (detections.pred_classes == 2).long()  # 0 bus, 1 car
+        theirs.process([record], [{"instances": as_theirs}])
+    result, expected = ours.evaluate()["bbox"], theirs.evaluate()["bbox"]["AP50"]
+    assert result["AP50-11-points"] == pytest.approx(expected, abs=0.1)
+    assert abs(result["AP50"] - expected) > 0.5
 
 
 def test_what_a_result_must_state():
