@@ -73,6 +73,7 @@ def of_nn():
 
 
 def of_data():
+    from snr_plugins.data.bdd100k import read_bdd100k
     from snr_plugins.data.cityscapes import read_cityscapes
     from snr_plugins.data.coco import read_coco
     from snr_plugins.data.conditions import CONDITIONS
@@ -81,8 +82,12 @@ def of_data():
     from snr_plugins.data.layouts import LAYOUTS
     from snr_plugins.data.names import DETECTION_DATASETS
     from snr_plugins.data.sim10k import read_sim10k
+    from snr_plugins.data.voc import read_voc
 
-    readers = (read_cityscapes, read_kitti, read_sim10k, read_image_folder, read_coco)
+    readers = (
+        *(read_cityscapes, read_kitti, read_sim10k, read_voc, read_bdd100k),
+        *(read_image_folder, read_coco),
+    )
     return {
         "names": {reader.__name__: signature(reader) for reader in readers},
         "conditions": sorted(CONDITIONS),

@@ -54,7 +54,7 @@ def check(
         (inspect_layout(layout, path, split, any_count, decode), layout, {})
         for layout in layouts_in(path)
         for split in layout.splits
-        if (path / layout.conditions[0].folder_of(split)).is_dir()
+        if (path / layout.as_found(path, split).conditions[0].folder_of(split)).is_dir()
     ]
     reports += [check_coco(file, decode) for file in coco_files(path)]
     if reports:

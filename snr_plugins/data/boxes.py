@@ -25,11 +25,13 @@ class LabelledBox:
         name: of its class.
         corners: left, top, right, bottom in pixels, counted from 0.
         where: file and line or object, for messages.
+        is_group: whether it stands for several, or for what is neither right nor wrong to find.
     """
 
     name: str
     corners: list[float]
     where: str
+    is_group: bool = False
 
 
 class Mends:
@@ -99,6 +101,25 @@ def check_box(
     if mends is not None:
         mends.add("a box reaches outside its image and was clipped", where)
     return inside
+
+
+def drop_empty(boxes: Sequence[LabelledBox], mends: Mends) -> list[LabelledBox]:
+    """The boxes without those of no width or height, of which ``mends`` takes note."""
+    kept = []
+    for box in boxes:
+        if has_no_extent(box.corners):
+            mends.add("a box without width or height was left out", box.where)
+        else:
+            kept.append(box)
+    return kept
+
+
+def has_no_extent(corners: Sequence[float]) -> bool:
+    """Whether finite corners stand in their order, but enclose nothing."""
+    left, top, right, bottom = corners
+    return (
+        all(map(math.isfinite, corners)) and right >= left and bottom >= top and is_empty(corners)
+    )
 
 
 def is_empty(corners: Sequence[float]) -> bool:

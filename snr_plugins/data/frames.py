@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def list_frames(
     labels: FileKind,
     nested: bool,
     hint: str,
+    stems: Sequence[str] | None = None,
 ) -> list[Frame]:
     """All images of a split with their labels, sorted by path.
 
@@ -37,16 +39,19 @@ def list_frames(
         images, labels: the two kinds of files; both folders must exist.
         nested: whether the files lie in one folder per city below the two.
         hint: what the reader of the error should do when a folder is missing or empty.
+        stems: the frames that count; None for all.
 
     Raises:
         InputError: a folder is missing; there is no image; one lacks its label, or differs from
-            the suffix in upper and lower case alone, so that a loader would not see it.
+            the suffix in upper and lower case alone, so that a loader would not see it; one of
+            ``stems`` has no image.
     """
     image_dir, label_dir = root / images.folder_of(split), root / labels.folder_of(split)
     for folder in (image_dir, label_dir):
         if not folder.is_dir():
             raise InputError(f"The folder {folder} does not exist: {hint}.")
     frames = []
+    wanted = None if stems is None else set(stems)
     for image in walk(image_dir, levels=1 if nested else 0):
         if differs_in_case(image, images.suffix):
             raise InputError(
@@ -55,6 +60,8 @@ def list_frames(
         if not image.name.endswith(images.suffix):
             continue
         stem = image.name.removesuffix(images.suffix)
+        if wanted is not None and stem not in wanted:
+            continue
         city = image.parent.name if nested else ""
         label = label_dir / city / f"{stem}{labels.suffix}"
         if not label.is_file():
@@ -63,6 +70,12 @@ def list_frames(
     if not frames:
         pattern = f"<city>/*{images.suffix}" if nested else f"*{images.suffix}"
         raise InputError(f"No file {pattern} lies in {image_dir}: {hint}.")
+    if wanted is not None and len(frames) < len(wanted):
+        missing = sorted(wanted - {frame.stem for frame in frames})
+        raise InputError(
+            f"{len(missing)} of {len(wanted)} frames that the split {split} lists have no image in "
+            f"{image_dir}, the first of them {missing[0]}{images.suffix}: unpack the images again."
+        )
     return frames
 
 

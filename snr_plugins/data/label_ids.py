@@ -5,8 +5,11 @@ Only the tables know a dataset's ids; label images are never rewritten.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from snr_plugins.data import mapillary
 from snr_plugins.data.labels import CITYSCAPES_CLASSES, CITYSCAPES_IDS
 from snr_plugins.errors import InputError
 
@@ -90,8 +93,9 @@ _SYNTHIA_IDS = {
 # void, parking slot, road work, terrain, truck, train, lane marking
 _SYNTHIA_VOID_IDS = (0, 13, 14, 16, 18, 20, 22)
 
-# Per table: the classes, the raw id of each class that occurs, the raw ids that are void.
-_TABLES: dict[str, tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]] = {
+Ids = Mapping[str, int | tuple[int, ...]]
+# Per table: the classes, the raw id or ids of each class that occurs, the raw ids that are void.
+_TABLES: dict[str, tuple[tuple[str, ...], Ids, tuple[int, ...]]] = {
     "cityscapes": (CITYSCAPES_CLASSES, CITYSCAPES_IDS, _CITYSCAPES_VOID_IDS),
     # GTA5 (Richter et al. 2016) uses the ids of Cityscapes and gives licence plates their own, 34.
     "gta5": (CITYSCAPES_CLASSES, CITYSCAPES_IDS, (*_CITYSCAPES_VOID_IDS, 34)),
@@ -109,6 +113,19 @@ _TABLES: dict[str, tuple[tuple[str, ...], dict[str, int], tuple[int, ...]]] = {
             ),
         ),
     ),
+    # BDD100K's masks hold train ids as they are
+    "cityscapes_train_ids": (
+        CITYSCAPES_CLASSES,
+        {name: i for i, name in enumerate(CITYSCAPES_CLASSES)},
+        (VOID,),
+    ),
+    **{
+        f"mapillary_{name}": (CITYSCAPES_CLASSES, ids, mapillary.void_ids(ids))
+        for name, ids in (
+            ("robustnet", mapillary.ROBUSTNET_IDS),
+            ("rein", mapillary.REIN_IDS),
+        )
+    },
     # 11 is the void of the published label images with 11 classes
     "camvid": (CAMVID_CLASSES, {name: i for i, name in enumerate(CAMVID_CLASSES)}, (11, VOID)),
 }
@@ -137,5 +154,5 @@ def lookup_table(name: str) -> np.ndarray:
     table = np.full(2**16, UNKNOWN, dtype=np.int16)
     table[list(void_ids)] = VOID
     for class_name, raw_id in raw_ids.items():
-        table[raw_id] = classes.index(class_name)
+        table[np.asarray(raw_id)] = classes.index(class_name)
     return table

@@ -6,6 +6,7 @@ Counts are those that the papers named in ``citation`` publish.
 from __future__ import annotations
 
 from snr_plugins.data.conditions import CONDITIONS, FOGGY, Condition
+from snr_plugins.data.field_layouts import FIELD_LAYOUTS
 from snr_plugins.data.file_kinds import INSTANCE_IDS, LABEL_IDS, FileKind
 from snr_plugins.data.layout import KITTI_TEXT, VOC_XML, Layout
 
@@ -43,6 +44,8 @@ _ALL = (
         experiments=(
             f"source of {_TO_FOGGY}",
             "source of configs/detection/faster_rcnn_*_cityscapes_to_kitti*.yaml",
+            "source of configs/detection/faster_rcnn_*_cityscapes_to_bdd100k*.yaml",
+            "source of configs/detection/faster_rcnn_*_cityscapes_to_rtts*.yaml",
             "target of configs/detection/faster_rcnn_*_kitti_to_cityscapes*.yaml",
             "target of configs/detection/faster_rcnn_*_sim10k_to_cityscapes*.yaml",
             *_SEGMENTATION_TESTS,
@@ -158,7 +161,7 @@ _ALL = (
         ),
     ),
 )
-LAYOUTS = {layout.name: layout for layout in _ALL}
+LAYOUTS = {layout.name: layout for layout in (*_ALL, *FIELD_LAYOUTS)}
 
 # Any folder in Cityscapes' layout, whichever dataset lies in it: each condition by itself.
 CITYSCAPES_IN = {

@@ -58,3 +58,46 @@ def is_image(path: Path) -> bool:
 def differs_in_case(path: Path, suffix: str) -> bool:
     """Whether a name would end in the suffix but for upper and lower case."""
     return not path.name.endswith(suffix) and path.name.lower().endswith(suffix.lower())
+
+
+def read_stems(path: Path, hint: str) -> list[str]:
+    """The names of a split's list, one a line.
+
+    Args:
+        path: a text file.
+        hint: what the reader of the error should do when it is missing.
+
+    Raises:
+        InputError: it is missing, no text, empty, or has a name twice.
+    """
+    if not path.is_file():
+        raise InputError(f"The list {path} does not exist: {hint}.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"{path} is no readable text ({error}): copy it again.") from error
+    stems = [line.strip() for line in lines if line.strip()]
+    if not stems:
+        raise InputError(f"The list {path} is empty: copy it again.")
+    known: set[str] = set()
+    for stem in stems:
+        if stem in known:
+            raise InputError(f"{path} names {stem} twice: remove one of the two lines.")
+        known.add(stem)
+    return stems
+
+
+def spelt_as_in(root: Path, folder: str) -> str:
+    """A folder below ``root`` as it is spelt there: names may differ in case, and in - for _."""
+    spelt: list[str] = []
+    for name in folder.split("/"):
+        here = Path(root, *spelt)
+        if not (here / name).is_dir() and here.is_dir():
+            others = sorted(path.name for path in here.iterdir() if path.is_dir())
+            name = next((other for other in others if _bare(other) == _bare(name)), name)
+        spelt.append(name)
+    return "/".join(spelt)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("-", "_")

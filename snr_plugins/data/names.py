@@ -5,6 +5,10 @@
     foggy_cityscapes_beta_<beta>_<split>, foggy_cityscapes_all_<split>
     kitti_car_train, sim10k_car_train
     camvid_<split>
+    diverse_weather_daytime_clear_{train,test}, diverse_weather_<target>_train
+    bdd100k_<split>, bdd100k_{daytime,night}_<split>, each followed by _2018 for the labels of 2018
+    cityscapes_bdd100k_<split>, cityscapes_rtts_<split>: the classes that these have in common
+    rtts_test
 
 Each name of Cityscapes stands once more, followed by _detectron, for the other box convention.
 """
@@ -14,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from snr_plugins.data.bdd100k import BDD100K_CLASSES
 from snr_plugins.data.conditions import CONDITIONS, FOGGY
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.data.layout import Layout
@@ -21,6 +26,12 @@ from snr_plugins.data.layouts import LAYOUTS
 
 CAR = ("car",)
 CAMVID_BOX_CLASSES = ("car", "pedestrian", "bicyclist")
+DIVERSE_WEATHER_CLASSES = ("bus", "bike", "car", "motor", "person", "rider", "truck")
+# By Cityscapes' names, so that one network is tested on both
+RTTS_CLASSES = ("person", "car", "bus", "motorcycle", "bicycle")
+RTTS_CATEGORIES = {
+    "motorbike" if name == "motorcycle" else name: index for index, name in enumerate(RTTS_CLASSES)
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ def _cityscapes() -> Iterator[NamedDataset]:
     kinds = [
         ("cityscapes_boxes", "cityscapes", THING_CLASSES),
         ("cityscapes_car", "cityscapes", CAR),
+        ("cityscapes_bdd100k", "cityscapes", BDD100K_CLASSES),
+        ("cityscapes_rtts", "cityscapes", RTTS_CLASSES),
         *(
             (name, name, THING_CLASSES)
             for name in (f"foggy_cityscapes_{fog.removeprefix('foggy_')}" for fog in FOGGY)
@@ -84,6 +97,30 @@ def _others() -> Iterator[NamedDataset]:
         )
 
 
+def _field() -> Iterator[NamedDataset]:
+    weather = LAYOUTS["diverse_weather"]
+    for split in weather.splits:
+        yield NamedDataset(
+            f"diverse_weather_{split.replace('/', '_')}",
+            weather,
+            split,
+            (split.split("/")[0],),
+            DIVERSE_WEATHER_CLASSES,
+            "voc",
+        )
+    for layout_name, ending, labels in (
+        ("bdd100k", "", "det_20"),
+        ("bdd100k_2018", "_2018", "2018"),
+    ):
+        layout = LAYOUTS[layout_name]
+        for split in layout.splits:
+            for times in ((), ("daytime",), ("night",)):
+                name = "_".join(("bdd100k", *times, split)) + ending
+                convention = f"bdd100k {labels}, width x2 - x1"
+                yield NamedDataset(name, layout, split, times, BDD100K_CLASSES, convention)
+    yield NamedDataset("rtts_test", LAYOUTS["rtts"], "test", ("real fog",), RTTS_CLASSES, "voc")
+
+
 DETECTION_DATASETS = {
-    dataset.name: dataset for dataset in (*_synthetic_city(), *_cityscapes(), *_others())
+    dataset.name: dataset for dataset in (*_synthetic_city(), *_cityscapes(), *_others(), *_field())
 }

@@ -16,12 +16,13 @@ def datasets_root() -> str:
 
 
 def describe_dataset(name: str) -> dict:
-    """What a result on this dataset must state: folder, conditions, fog, boxes, classes."""
+    """What a result on this dataset must state: folder, split, conditions, fog, boxes, classes."""
     classes = class_names(name)
     metadata = MetadataCatalog.get(name)
     return {
         "name": name,
         "folder": os.path.join(metadata.get("root") or datasets_root(), metadata.get("folder", "")),
+        "split": metadata.get("split"),
         "conditions": list(metadata.get("conditions", ())),
         "betas": list(metadata.get("betas", ())),
         "box_convention": metadata.get("box_convention", "unknown"),

@@ -2,8 +2,8 @@
 
 Everything is looked for below the folder that the environment variable DETECTRON2_DATASETS names,
 and only when a dataset is loaded. A dataset's metadata holds what a result needs to state beside
-its scores: ``folder`` (below the root), ``conditions``, ``betas``, ``box_convention`` and
-``thing_classes``; `snr_plugins.detection.catalogue.describe_dataset` gathers them.
+its scores: ``folder`` (below the root), ``split``, ``conditions``, ``betas``, ``box_convention``
+and ``thing_classes``; `snr_plugins.detection.catalogue.describe_dataset` gathers them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets.coco import load_coco_json
 from detectron2.structures import BoxMode
 
+from snr_plugins.data.bdd100k import read_bdd100k
 from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.coco import read_coco
 from snr_plugins.data.conditions import betas_of
@@ -25,8 +26,10 @@ from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
-from snr_plugins.data.names import DETECTION_DATASETS, NamedDataset
+from snr_plugins.data.layout import BDD_JSON
+from snr_plugins.data.names import DETECTION_DATASETS, RTTS_CATEGORIES, NamedDataset
 from snr_plugins.data.sim10k import read_sim10k
+from snr_plugins.data.voc import read_voc
 from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
 
@@ -53,6 +56,7 @@ def register_datasets(root: str | None = None) -> None:
                 dataset.box_convention,
                 dataset.conditions,
                 dataset.classes,
+                dataset.split,
             )
 
 
@@ -80,7 +84,7 @@ def register_cityscapes_folder(
             read_cityscapes(folder, split, conditions, box_convention, classes=classes)
         ),
     )
-    _describe(name, os.path.abspath(folder), box_convention, conditions, classes)
+    _describe(name, os.path.abspath(folder), box_convention, conditions, classes, split)
 
 
 def register_coco_folder(
@@ -150,6 +154,16 @@ def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
         return _in_pixels(read_kitti(folder, hint))
     if name == "sim10k":
         return _in_pixels(read_sim10k(folder, hint))
+    if name == "diverse_weather":
+        categories = {name: index for index, name in enumerate(dataset.classes)}
+        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, categories, hint))
+    if name == "rtts":
+        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, RTTS_CATEGORIES, hint))
+    if dataset.layout.label_kind == BDD_JSON:
+        time_of_day = dataset.conditions[0] if dataset.conditions else None
+        return _in_pixels(
+            read_bdd100k(dataset.layout, folder, dataset.split, dataset.classes, time_of_day, hint)
+        )
     if name == "synthetic_city":
         hint += f", or make it with `{MAKE_SYNTHETIC_CITY}`"
     return _in_pixels(
@@ -194,10 +208,12 @@ def _describe(
     box_convention: str,
     conditions: Sequence[str],
     classes: Sequence[str] | None,
+    split: str | None = None,
 ) -> None:
     MetadataCatalog.get(name).set(
         evaluator_type="coco",
         folder=folder,
+        split=split,
         conditions=tuple(conditions),
         betas=tuple(betas_of(conditions)),
         box_convention=box_convention,

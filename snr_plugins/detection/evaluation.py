@@ -19,8 +19,9 @@ class StampedCOCOEvaluator(COCOEvaluator):
     """The framework's evaluator; its results gain ``AP50-<class>``, in percent, and a stamp.
 
     The framework reports AP for every class but AP50, the metric of the foggy benchmarks, only
-    for their mean. NaN where a class has no box in the dataset. The stamp is
-    ``{output_dir}/{dataset_name}_stamp.json``.
+    for their mean. NaN where a class has no box in the dataset. Boxes of VOC's convention have
+    ``AP50-11-points`` too, the mean over 11 recall levels in place of COCO's 101, as VOC 2007 has
+    it; boxes are matched as COCO does. The stamp is ``{output_dir}/{dataset_name}_stamp.json``.
 
     Args:
         dataset_name, output_dir: as `coco_evaluator`.
@@ -59,6 +60,8 @@ class StampedCOCOEvaluator(COCOEvaluator):
         results = super()._derive_coco_results(coco_eval, iou_type, class_names)
         if coco_eval is not None and class_names:
             results.update(_ap50_per_class(coco_eval, class_names))
+            if MetadataCatalog.get(self.dataset_name).get("box_convention") == "voc":
+                results["AP50-11-points"] = _ap50_of_11_points(coco_eval)
         return results
 
 
@@ -98,14 +101,26 @@ def coco_evaluator(dataset_name: str, output_dir: str, run: Run | None = None) -
     return StampedCOCOEvaluator(dataset_name, output_dir, run)
 
 
-def _ap50_per_class(coco_eval: COCOeval, class_names: list[str]) -> dict[str, float]:
+def _precision_at_50(coco_eval: COCOeval) -> np.ndarray:
+    """(101 recall levels, classes): the best precision from each level on; -1 without a box."""
     # precision: (IoU thresholds, recall levels, classes, area ranges, detection limits);
     # area range 0 is "all" and the last limit the largest, as in the framework's AP per class.
-    at_50 = np.isclose(coco_eval.params.iouThrs, 0.5)
-    precision = coco_eval.eval["precision"][at_50, :, :, 0, -1]
+    at_50 = int(np.flatnonzero(np.isclose(coco_eval.params.iouThrs, 0.5))[0])
+    return coco_eval.eval["precision"][at_50, :, :, 0, -1]
+
+
+def _ap50_of_11_points(coco_eval: COCOeval) -> float:
+    # of the recall levels 0, 0.01, ... 1 those that VOC 2007 looks at
+    levels = _precision_at_50(coco_eval)[::10]
+    known = levels[:, (levels > -1).all(0)]
+    return float(100 * known.mean()) if known.size else float("nan")
+
+
+def _ap50_per_class(coco_eval: COCOeval, class_names: list[str]) -> dict[str, float]:
+    precision = _precision_at_50(coco_eval)
     results = {}
     for index, name in enumerate(class_names):
-        levels = precision[..., index]
+        levels = precision[:, index]
         levels = levels[levels > -1]
         results[f"AP50-{name}"] = float(100 * levels.mean()) if levels.size else float("nan")
     return results

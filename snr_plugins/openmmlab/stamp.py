@@ -104,6 +104,8 @@ def _describe(dataset: Dataset) -> dict:
     conditions = [condition.name for condition in layout.conditions] if layout else []
     return {
         "name": _name(dataset),
+        "split": getattr(innermost, "split", None),
+        "label_ids": getattr(dataset, "ids", None) or getattr(innermost, "label_ids", None),
         "folder": getattr(innermost, "data_prefix", {}).get("img_path"),
         "conditions": conditions,
         "betas": betas_of(conditions),

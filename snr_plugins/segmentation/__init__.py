@@ -15,12 +15,19 @@ from snr_plugins.segmentation.deeplabv2 import DeepLabV2Head
 from snr_plugins.segmentation.domains import DomainConcatDataset, DomainDataset, SetDomain
 from snr_plugins.segmentation.drn import DRN
 from snr_plugins.segmentation.evaluation import DomainIoUMetric
+from snr_plugins.segmentation.field_datasets import (
+    ACDCDataset,
+    BDD100KSegDataset,
+    MapillaryVistasDataset,
+)
 from snr_plugins.segmentation.segmentor import SNRCascadeEncoderDecoder, SNREncoderDecoder
 from snr_plugins.segmentation.transforms import LoadLabelIds
 
 __all__ = [
     "DRN",
     "SNRDRN",
+    "ACDCDataset",
+    "BDD100KSegDataset",
     "CalibrateSNRHook",
     "CamVidDataset",
     "CityscapesLayoutDataset",
@@ -31,6 +38,7 @@ __all__ = [
     "DomainIoUMetric",
     "GTA5Dataset",
     "LoadLabelIds",
+    "MapillaryVistasDataset",
     "SNRCascadeEncoderDecoder",
     "SNREncoderDecoder",
     "SNRNeck",

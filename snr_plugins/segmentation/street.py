@@ -80,10 +80,13 @@ class StreetDataset(BaseSegDataset):
                 folders[key] = data_prefix[key]  # type: ignore[index]  # not empty here
         if img_suffix not in (None, images.suffix):
             layout = replace(layout, conditions=())  # nobody knows what these images show
-        seg_map_suffix = seg_map_suffix or labels.suffix
         self.layout = layout
+        self.split = split
+        # what a person names is not looked for elsewhere
+        self.sought = bool(layout.variants) and not (data_prefix or img_suffix or seg_map_suffix)
         self.domain = domain
         self.hint = hint
+        seg_map_suffix = seg_map_suffix or labels.suffix
         self.img_suffixes = (img_suffix,) if img_suffix else (images.suffix, *layout.other_suffixes)
         self.label_ids = TRAIN_IDS if _of_train_ids(seg_map_suffix) else layout.table
         super().__init__(
@@ -96,6 +99,8 @@ class StreetDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """MMSegmentation's list of frames, checked, with ``domain`` and ``label_ids``."""
+        if self.sought:
+            self._settle_on_a_tree()
         folder = self.data_prefix["img_path"]
         if not fileio.isdir(folder, backend_args=self.backend_args):
             raise InputError(f"The folder {folder} does not exist: {self.hint}.")
@@ -112,6 +117,16 @@ class StreetDataset(BaseSegDataset):
         for frame in frames:
             frame.update(domain=self.domain, label_ids=self.label_ids)
         return frames
+
+    def _settle_on_a_tree(self) -> None:
+        """Of the trees that the dataset comes in, the one below ``data_root``."""
+        root = self.data_root or ""
+        self.layout = self.layout.as_found(Path(root), self.split)
+        images, labels = self.layout.conditions[0], self.layout.labels
+        self.data_prefix["img_path"] = str(Path(root, images.folder_of(self.split)))
+        if "seg_map_path" in self.data_prefix:
+            self.data_prefix["seg_map_path"] = str(Path(root, labels.folder_of(self.split)))
+        self.img_suffix, self.seg_map_suffix = images.suffix, labels.suffix
 
     def _suffix_in(self, folder: str) -> str:
         """The one ending, of those that are published, that the images of a folder have."""

@@ -212,7 +212,7 @@ def test_a_missing_folder_is_named_where_the_name_is_given(city, tmp_path):
         f"error: The folder {tmp_path}/gta5 does not exist: set DETECTRON2_DATASETS or --root to "
         "the folder that holds gta5, or give the path itself.\n"
     )
-    assert "choose from cityscapes, " in check("mapillary", code=1, root=tmp_path)
+    assert "choose from cityscapes, " in check("nuscenes", code=1, root=tmp_path)
 
 
 def test_links_to_folders_are_followed(city, tmp_path):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from snr_plugins.data import kitti, sim10k
+from snr_plugins.data import bdd100k, kitti, voc
 from snr_plugins.data.cityscapes import boxes_of_instances
 from snr_plugins.data.files import read_ids
 from snr_plugins.data.frames import check_same_size
 from snr_plugins.data.label_ids import CLASSES, IN_RED_CHANNEL, UNKNOWN, VOID, lookup_table
 from snr_plugins.data.labels import THING_CLASSES
-from snr_plugins.data.layout import KITTI_TEXT, VOC_XML, Layout
+from snr_plugins.data.layout import BDD_JSON, KITTI_TEXT, VOC_XML, Layout
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Annotation:
         boxes: objects; empty for layouts without instances.
         unknown: ids that the layout does not define.
         missing: another label file that should lie beside it and does not.
+        is_rewritten: whether a loader has written it anew, see `snr_plugins.data.voc.VocFile`.
     """
 
     size: tuple[int, ...] | None
@@ -50,10 +51,11 @@ class Annotation:
     boxes: list[Box] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
     missing: Path | None = None
+    is_rewritten: bool = False
 
 
-def read_annotation(layout: Layout, path: Path) -> Annotation:
-    """Read a label file.
+def read_annotation(layout: Layout, path: Path, stem: str = "") -> Annotation:
+    """Read a label file; of one file for all frames of a split, what it says of ``stem``.
 
     Raises:
         InputError: it cannot be read, or is not of the layout's form.
@@ -65,10 +67,26 @@ def read_annotation(layout: Layout, path: Path) -> Annotation:
         ]
         return Annotation(None, boxes=boxes)
     if layout.label_kind == VOC_XML:
-        size, objects = sim10k.read_objects(path)
-        boxes = [Box(box.name, box.corners, where=box.where) for box in objects]
-        return Annotation(size, boxes=boxes)
+        file = voc.read_voc_file(path)
+        boxes = [Box(box.name, box.corners, where=box.where) for box in file.objects]
+        return Annotation(file.size, boxes=boxes, is_rewritten=file.is_rewritten)
+    if layout.label_kind == BDD_JSON:
+        boxes = [
+            Box(box.name, box.corners, box.is_group, box.where)
+            for box in boxes_by_stem(path)[stem].boxes
+        ]
+        return Annotation(None, boxes=boxes)
     return _read_ids(layout, path)
+
+
+@lru_cache(maxsize=1)
+def boxes_by_stem(path: Path) -> dict[str, bdd100k.LabelledFrame]:
+    """The frames of a label file of BDD100K, which takes long to read.
+
+    Raises:
+        InputError: it cannot be read, or is not of BDD100K's form.
+    """
+    return {frame.stem: frame for frame in bdd100k.read_label_file(path)}
 
 
 def read_train_ids(layout: Layout, path: Path) -> np.ndarray:

@@ -58,7 +58,7 @@ def _cell(
         if layout is not None and label is not None:
             if layout.label_kind == IDS:
                 cell = _paint(cell, read_train_ids(layout, label))
-            boxes = read_annotation(layout, label).boxes
+            boxes = read_annotation(layout, label, image.stem).boxes
     except (InputError, OSError) as error:
         cell = np.full((WIDTH // 2, WIDTH, 3), 64, np.uint8)
         return _write(cell, str(error)[-60:], (4, WIDTH // 4), (255, 255, 255))

@@ -11,8 +11,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.boxes import Mends, check_box
-from snr_plugins.data.checks.annotations import Annotation, Box, read_annotation
+from snr_plugins.data.boxes import Mends, check_box, has_no_extent
+from snr_plugins.data.checks.annotations import (
+    Annotation,
+    Box,
+    boxes_by_stem,
+    read_annotation,
+)
 from snr_plugins.data.conditions import Condition
 from snr_plugins.data.file_kinds import POLYGONS
 from snr_plugins.data.images import (
@@ -22,7 +27,7 @@ from snr_plugins.data.images import (
     oddities,
     read_image_file,
 )
-from snr_plugins.data.layout import IDS, Layout
+from snr_plugins.data.layout import BDD_JSON, IDS, Layout
 from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
 
@@ -90,6 +95,7 @@ def inspect_layout(
     images = {
         condition: _list_images(layout, condition, root, split, report) for condition in conditions
     }
+    _keep_listed(layout, root, split, images, labels, report)
     stems = sorted(set().union(*images.values()))
     _compare_stems(layout, split, images, labels, root, report)
     report.images = sum(map(len, images.values()))
@@ -119,7 +125,12 @@ def inspect_layout(
         report.boxes.update(box.title for box in annotation.boxes)
         if layout.label_kind != IDS:  # a mask's box is within the mask
             for box in annotation.boxes:
-                _check_box(box, next(iter(sizes.values()), None), mends, report)
+                _check_box(layout, box, next(iter(sizes.values()), None), mends, report)
+        if annotation.is_rewritten:
+            report.faults["label that a loader wrote anew"].append(
+                f"{label} has lost what the archive's file has; its boxes may have moved: unpack "
+                "the annotations again"
+            )
         left_out = label.stem in layout.left_out
         for path, size in sizes.items():
             if annotation.size not in (None, size):
@@ -206,6 +217,8 @@ def _stem(path: Path, folder: Path, suffix: str) -> str:
 def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict[str, Path]:
     if split in layout.unlabelled:
         return {}
+    if layout.label_kind == BDD_JSON:
+        return _list_labelled(layout.label_file(root, split), report)
     folder = root / layout.labels.folder_of(split)
     if not folder.is_dir():
         report.faults["missing folder"].append(f"{folder} does not exist")
@@ -217,6 +230,42 @@ def _list_labels(layout: Layout, root: Path, split: str, report: Report) -> dict
         and not path.name.endswith(DERIVED_LABELS)
         and path.exists()
     }
+
+
+def _list_labelled(path: Path, report: Report) -> dict[str, Path]:
+    """The stems that one label file for a whole split names."""
+    try:
+        return dict.fromkeys(boxes_by_stem(path), path)
+    except InputError as error:
+        report.faults["unreadable label"].append(str(error))
+        return {}
+
+
+def _keep_listed(
+    layout: Layout,
+    root: Path,
+    split: str,
+    images: dict[Condition, dict[str, Path]],
+    labels: dict[str, Path],
+    report: Report,
+) -> None:
+    """Leave the frames of a split's list alone, in a layout with lists."""
+    if layout.lists is None:
+        return
+    try:
+        listed = layout.stems(root, split, "unpack ImageSets too") or []
+    except InputError as error:
+        report.faults["list of the split"].append(str(error))
+        return
+    for found in images.values():
+        if found:
+            report.faults["listed image is missing"] += [
+                f"{stem} of the split {split} has no image" for stem in listed if stem not in found
+            ]
+    wanted = set(listed)
+    for found in (*images.values(), labels):
+        for stem in found.keys() - wanted:
+            del found[stem]
 
 
 def _compare_stems(
@@ -237,7 +286,26 @@ def _compare_stems(
             ]
     if split in layout.unlabelled:
         return
-    folder = root / layout.labels.folder_of(split)
+    if layout.label_kind == BDD_JSON:
+        unlisted = sorted(stems - labels.keys())
+        if unlisted and labels:
+            report.notes.append(
+                f"{len(unlisted)} images are not in {layout.label_file(root, split)} (first: "
+                f"{unlisted[0]}): the loaders leave them out"
+            )
+    else:
+        _report_unlabelled(layout, root / layout.labels.folder_of(split), stems, labels, report)
+    report.faults["label without image"] += [
+        f"{labels[stem]} has {stem}, which is no image"
+        if layout.label_kind == BDD_JSON
+        else f"{labels[stem]} belongs to no image"
+        for stem in sorted(labels.keys() - stems)
+    ]
+
+
+def _report_unlabelled(
+    layout: Layout, folder: Path, stems: set[str], labels: dict[str, Path], report: Report
+) -> None:
     for stem in sorted(stems - labels.keys()):
         label = folder / f"{stem}{layout.labels.suffix}"
         if (folder / f"{stem}{POLYGONS.suffix}").is_file():
@@ -247,9 +315,6 @@ def _compare_stems(
             )
         else:
             report.faults["image without label"].append(f"{stem} has no label {label}")
-    report.faults["label without image"] += [
-        f"{labels[stem]} belongs to no image" for stem in sorted(labels.keys() - stems)
-    ]
 
 
 def _report_duplicates(paths: list[Path], report: Report, key) -> None:
@@ -283,7 +348,7 @@ def _check(
             faults.append(("unreadable image", str(error)))
     if layout is not None and label is not None:
         try:
-            annotation = read_annotation(layout, label)
+            annotation = read_annotation(layout, label, images[0].stem if images else "")
         except InputError as error:
             faults.append(("unreadable label", str(error)))
         if layout.label_kind == IDS and annotation is not None and annotation.missing:
@@ -291,8 +356,13 @@ def _check(
     return files, annotation, faults
 
 
-def _check_box(box: Box, size: tuple[int, int] | None, mends: Mends, report: Report) -> None:
+def _check_box(
+    layout: Layout, box: Box, size: tuple[int, int] | None, mends: Mends, report: Report
+) -> None:
     if size is None:  # the image is at fault itself
+        return
+    if layout.drops_empty_boxes and has_no_extent(box.corners):
+        mends.add("a box without width or height was left out", box.where)
         return
     try:
         check_box(box.corners, size, box.where, mends)

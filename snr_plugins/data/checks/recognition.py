@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from snr_plugins.data.layout import Layout
+from snr_plugins.data.layout import BDD_JSON, Layout
 from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.data.listing import differs_in_case, walk
 from snr_plugins.data.names import DETECTION_DATASETS
@@ -49,10 +49,14 @@ def layouts_in(root: Path) -> list[Layout]:
 
 def _has_split(root: Path, layout: Layout, split: str) -> bool:
     """Whether images of the layout's names lie there, and a folder for their labels."""
+    layout = layout.as_found(root, split)
     labels = root / layout.labels.folder_of(split)
-    if split not in layout.unlabelled and not labels.is_dir():
+    if layout.label_kind == BDD_JSON:
+        if not layout.label_file(root, split).is_file():
+            return False
+    elif split not in layout.unlabelled and not labels.is_dir():
         return False
-    images = layout.as_found(root, split).conditions[0]
+    images = layout.conditions[0]
     folder = root / images.folder_of(split)
     if not folder.is_dir():
         return False

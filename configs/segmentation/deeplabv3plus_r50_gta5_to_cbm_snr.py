@@ -1,0 +1,3 @@
+_base_ = "./deeplabv3plus_r50_gta5_to_cbm.py"
+model = dict(type="SNREncoderDecoder", backbone=dict(type="SNRResNetV1c"))
+custom_hooks = [dict(type="CalibrateSNRHook")]

@@ -1,0 +1,126 @@
+"""Boxes in the form of PASCAL VOC: one XML file for each image.
+
+VOC counts pixels from 1 and includes the last: as in Detectron2's own VOC loader, left and top
+become one less, so that a box's width is the number of columns that it covers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from xml.etree import ElementTree
+
+from snr_plugins.data.boxes import LabelledBox, Mends, check_box, drop_empty
+from snr_plugins.data.frames import Frame, check_same_size
+from snr_plugins.data.images import read_image_size
+from snr_plugins.data.layout import Layout
+from snr_plugins.errors import InputError
+
+
+@dataclass(frozen=True)
+class VocFile:
+    """What a file says.
+
+    Args:
+        size: (height, width) of the image; None where the file does not say.
+        objects: not checked yet.
+        is_rewritten: whether it bears the signs of a loader that wrote it anew: ``<attributes>`` of
+            BDD100K and no ``<size>``, as Diverse Weather has them, but ``difficult``, which its
+            files lack. That loader cuts fractions off and moves boxes by a pixel each time.
+    """
+
+    size: tuple[int, int] | None
+    objects: list[LabelledBox]
+    is_rewritten: bool = False
+
+
+def read_voc(
+    layout: Layout,
+    root: str | os.PathLike[str],
+    split: str,
+    categories: Mapping[str, int],
+    hint: str = "check the path, or unpack the dataset there",
+) -> list[dict]:
+    """Read one split of a dataset whose labels are in VOC's form.
+
+    ``difficult`` is not looked at: every box counts.
+
+    Args:
+        layout: one of `snr_plugins.data.layouts.LAYOUTS`, with labels of this form.
+        root: the dataset's folder.
+        split: one of the layout's.
+        categories: category id of each class name in the files; others are background, and their
+            boxes are not judged.
+        hint: what the reader of the error should do when a folder or list is missing.
+
+    Returns:
+        As `snr_plugins.data.cityscapes.read_cityscapes`; ``area`` is the box's, ``iscrowd`` always
+        0. A frame without boxes is one of them.
+
+    Raises:
+        InputError: a folder, list, image or label is missing; an image cannot be read; an
+            annotation is not of VOC's form or of another size than its image; a box is impossible.
+    """
+    mends = Mends()
+    frames = layout.frames(Path(root), split, hint)
+    read = partial(_record, categories=categories, mends=mends, drops=layout.drops_empty_boxes)
+    with ThreadPool(os.cpu_count() or 1) as pool:
+        records = pool.map(read, frames)
+    mends.log(Path(root))
+    return records
+
+
+def read_voc_file(path: Path) -> VocFile:
+    """Size, and name and box of each object; boxes are not checked yet.
+
+    Raises:
+        InputError: the file is not of VOC's form.
+    """
+    try:
+        tree = ElementTree.parse(path)
+        size = None
+        if tree.find("size") is not None:
+            size = int(tree.findtext("size/height", "")), int(tree.findtext("size/width", ""))
+        objects = []
+        for number, entry in enumerate(tree.iterfind("object"), 1):
+            name = entry.findtext("name", "").strip()
+            box = [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin")]
+            box = [value - 1 for value in box]
+            box += [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")]
+            objects.append(LabelledBox(name, box, f"{path}, object {number} ({name})"))
+    except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is no annotation of PASCAL VOC ({error}): copy or download it again."
+        ) from error
+    is_bdd = size is None and tree.find("attributes") is not None
+    return VocFile(size, objects, is_bdd and tree.find("object/difficult") is not None)
+
+
+def _record(frame: Frame, categories: Mapping[str, int], mends: Mends, drops: bool) -> dict:
+    size = read_image_size(frame.image)
+    label = read_voc_file(frame.label)
+    if label.size is not None:
+        check_same_size(frame.image, size, frame.label, label.size)
+    objects = [box for box in label.objects if box.name in categories]
+    annotations = []
+    for box in drop_empty(objects, mends) if drops else objects:
+        left, top, right, bottom = check_box(box.corners, size, box.where, mends)
+        annotations.append(
+            {
+                "category_id": categories[box.name],
+                "bbox": [left, top, right, bottom],
+                "area": (right - left) * (bottom - top),
+                "iscrowd": 0,
+            }
+        )
+    return {
+        "file_name": str(frame.image),
+        "image_id": frame.stem,
+        "height": size[0],
+        "width": size[1],
+        "annotations": annotations,
+    }
