@@ -60,6 +60,7 @@ def test_colours_change_and_nothing_else(dataset):
 
 def test_ranges_are_those_that_the_docs_state():
     brightness, contrast, saturation, lighting = photometric_augmentations()
-    for augmentation, bounds in ((brightness, (0.4, 1.6)), (contrast, (0.4, 1.6)), (saturation, (0, 2))):
+    stated = ((brightness, (0.4, 1.6)), (contrast, (0.4, 1.6)), (saturation, (0, 2)))
+    for augmentation, bounds in stated:
         assert (augmentation.intensity_min, augmentation.intensity_max) == bounds
     assert lighting.scale == pytest.approx(76.5)
