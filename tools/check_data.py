@@ -19,8 +19,9 @@ import cv2
 
 from snr_plugins.data.checks.annotations import Box
 from snr_plugins.data.checks.gallery import gallery
-from snr_plugins.data.checks.inspection import Report, inspect_images, inspect_layout
+from snr_plugins.data.checks.inspection import inspect_images, inspect_layout
 from snr_plugins.data.checks.recognition import layout_named, layouts_in
+from snr_plugins.data.checks.report import Report
 from snr_plugins.data.coco import read_coco
 from snr_plugins.data.files import write_whole
 from snr_plugins.data.folder import list_images

@@ -17,7 +17,7 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.boxes import LabelledBox, Mends, check_box, drop_empty
+from snr_plugins.data.boxes import LabelledBox, Mends, drop_empty, to_record
 from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
@@ -187,22 +187,6 @@ def _record(
         raise InputError(
             f"{source} lists {frame.file_name}, which is not in {folder}: unpack the images again."
         )
-    height, width = read_image_size(image)
-    annotations = []
-    for box in drop_empty([box for box in frame.boxes if box.name in classes], mends):
-        left, top, right, bottom = check_box(box.corners, (height, width), box.where, mends)
-        annotations.append(
-            {
-                "category_id": classes.index(box.name),
-                "bbox": [left, top, right, bottom],
-                "area": (right - left) * (bottom - top),
-                "iscrowd": int(box.is_group),
-            }
-        )
-    return {
-        "file_name": str(image),
-        "image_id": frame.stem,
-        "height": height,
-        "width": width,
-        "annotations": annotations,
-    }
+    categories = {name: index for index, name in enumerate(classes)}
+    boxes = drop_empty([box for box in frame.boxes if box.name in categories], mends)
+    return to_record(image, frame.stem, read_image_size(image), boxes, categories, mends)

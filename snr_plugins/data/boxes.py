@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,22 +104,59 @@ def check_box(
 
 
 def drop_empty(boxes: Sequence[LabelledBox], mends: Mends) -> list[LabelledBox]:
-    """The boxes without those of no width or height, of which ``mends`` takes note."""
-    kept = []
-    for box in boxes:
-        if has_no_extent(box.corners):
-            mends.add("a box without width or height was left out", box.where)
-        else:
-            kept.append(box)
-    return kept
+    """The boxes without those that `is_dropped`."""
+    return [box for box in boxes if not is_dropped(box.corners, box.where, mends)]
 
 
-def has_no_extent(corners: Sequence[float]) -> bool:
-    """Whether finite corners stand in their order, but enclose nothing."""
+def is_dropped(corners: Sequence[float], where: str, mends: Mends) -> bool:
+    """Whether finite corners stand in their order, but enclose nothing; ``mends`` takes note."""
     left, top, right, bottom = corners
-    return (
-        all(map(math.isfinite, corners)) and right >= left and bottom >= top and is_empty(corners)
-    )
+    in_order = all(map(math.isfinite, corners)) and right >= left and bottom >= top
+    if not (in_order and is_empty(corners)):
+        return False
+    mends.add("a box without width or height was left out", where)
+    return True
+
+
+def to_record(
+    image: Path,
+    image_id: str,
+    size: tuple[int, int],
+    boxes: Sequence[LabelledBox],
+    categories: Mapping[str, int],
+    mends: Mends,
+) -> dict:
+    """An image and its boxes, checked, as `snr_plugins.data.cityscapes.read_cityscapes` has them.
+
+    Args:
+        image: its file.
+        image_id: of the record.
+        size: (height, width) of the image.
+        boxes: of classes in ``categories``.
+        categories: category id of each class name.
+        mends: where to note that a box was clipped.
+
+    Raises:
+        InputError: a box is impossible, see `check_box`.
+    """
+    annotations = []
+    for box in boxes:
+        left, top, right, bottom = check_box(box.corners, size, box.where, mends)
+        annotations.append(
+            {
+                "category_id": categories[box.name],
+                "bbox": [left, top, right, bottom],
+                "area": (right - left) * (bottom - top),
+                "iscrowd": int(box.is_group),
+            }
+        )
+    return {
+        "file_name": str(image),
+        "image_id": image_id,
+        "height": size[0],
+        "width": size[1],
+        "annotations": annotations,
+    }
 
 
 def is_empty(corners: Sequence[float]) -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.boxes import LabelledBox, Mends, check_box
+from snr_plugins.data.boxes import LabelledBox, Mends, to_record
 from snr_plugins.data.frames import Frame
 from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layouts import LAYOUTS
@@ -32,6 +32,7 @@ TYPES = (
     "Misc",
     "DontCare",
 )
+CATEGORIES = {"Car": 0, "DontCare": 0}
 BOX = slice(4, 8)
 FIELDS = 15  # results have a score as the 16th
 
@@ -93,28 +94,13 @@ def read_objects(path: Path) -> list[LabelledBox]:
                 f"{path}, line {number} has the box {' '.join(fields[BOX])}: give left, top, right "
                 "and bottom in pixels."
             ) from error
-        objects.append(LabelledBox(fields[0], corners, f"{path}, line {number}"))
+        objects.append(
+            LabelledBox(fields[0], corners, f"{path}, line {number}", fields[0] == "DontCare")
+        )
     return objects
 
 
 def _record(frame: Frame, mends: Mends) -> dict:
-    height, width = read_image_size(frame.image)
-    annotations = []
-    for box in read_objects(frame.label):
-        if box.name in ("Car", "DontCare"):
-            left, top, right, bottom = check_box(box.corners, (height, width), box.where, mends)
-            annotations.append(
-                {
-                    "category_id": 0,
-                    "bbox": [left, top, right, bottom],
-                    "area": (right - left) * (bottom - top),
-                    "iscrowd": int(box.name == "DontCare"),
-                }
-            )
-    return {
-        "file_name": str(frame.image),
-        "image_id": frame.stem,
-        "height": height,
-        "width": width,
-        "annotations": annotations,
-    }
+    size = read_image_size(frame.image)
+    boxes = [box for box in read_objects(frame.label) if box.name in CATEGORIES]
+    return to_record(frame.image, frame.stem, size, boxes, CATEGORIES, mends)

@@ -14,7 +14,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from xml.etree import ElementTree
 
-from snr_plugins.data.boxes import LabelledBox, Mends, check_box, drop_empty
+from snr_plugins.data.boxes import LabelledBox, Mends, drop_empty, to_record
 from snr_plugins.data.frames import Frame, check_same_size
 from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layout import Layout
@@ -106,21 +106,6 @@ def _record(frame: Frame, categories: Mapping[str, int], mends: Mends, drops: bo
     if label.size is not None:
         check_same_size(frame.image, size, frame.label, label.size)
     objects = [box for box in label.objects if box.name in categories]
-    annotations = []
-    for box in drop_empty(objects, mends) if drops else objects:
-        left, top, right, bottom = check_box(box.corners, size, box.where, mends)
-        annotations.append(
-            {
-                "category_id": categories[box.name],
-                "bbox": [left, top, right, bottom],
-                "area": (right - left) * (bottom - top),
-                "iscrowd": 0,
-            }
-        )
-    return {
-        "file_name": str(frame.image),
-        "image_id": frame.stem,
-        "height": size[0],
-        "width": size[1],
-        "annotations": annotations,
-    }
+    if drops:
+        objects = drop_empty(objects, mends)
+    return to_record(frame.image, frame.stem, size, objects, categories, mends)

@@ -26,9 +26,8 @@ from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
-from snr_plugins.data.layout import BDD_JSON
+from snr_plugins.data.layout import BDD_JSON, VOC_XML
 from snr_plugins.data.names import DETECTION_DATASETS, RTTS_CATEGORIES, NamedDataset
-from snr_plugins.data.sim10k import read_sim10k
 from snr_plugins.data.voc import read_voc
 from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
@@ -152,13 +151,10 @@ def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
     )
     if name == "kitti":
         return _in_pixels(read_kitti(folder, hint))
-    if name == "sim10k":
-        return _in_pixels(read_sim10k(folder, hint))
-    if name == "diverse_weather":
-        categories = {name: index for index, name in enumerate(dataset.classes)}
+    if dataset.layout.label_kind == VOC_XML:
+        own = {name: index for index, name in enumerate(dataset.classes)}
+        categories = RTTS_CATEGORIES if name == "rtts" else own
         return _in_pixels(read_voc(dataset.layout, folder, dataset.split, categories, hint))
-    if name == "rtts":
-        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, RTTS_CATEGORIES, hint))
     if dataset.layout.label_kind == BDD_JSON:
         time_of_day = dataset.conditions[0] if dataset.conditions else None
         return _in_pixels(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn.layers import LAYERS, check_options, create_layer
 from snr_plugins.nn.residual_blocks import insert_in_blocks
-from snr_plugins.nn.style import StyleLayer
+from snr_plugins.nn.style import StyleLayer, apply_child
 
 EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, as a map is then told by its form too
 
@@ -105,7 +105,7 @@ def insert_layer(
     in_doubt = {n: m for n, m in own_forward.items() if not isinstance(stages[n], nn.Conv2d)}
     run = _dry_run(backbone, in_doubt, example) if in_doubt else {}
     for name in own_forward.keys() - run.keys():
-        stages[name].register_forward_hook(_apply)
+        stages[name].register_forward_hook(apply_child)
     return backbone
 
 
@@ -127,10 +127,6 @@ def insert_snr(backbone: nn.Module, after: Sequence[str], **options: Any) -> nn.
         snr_plugins.errors.InputError: insert_layer: there is no stage '1'; choose from: 0
     """
     return insert_layer(backbone, after, "snr", **options)
-
-
-def _apply(stage: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-    return next(child for child in stage.children() if isinstance(child, StyleLayer))(output)
 
 
 def _stage(backbone: nn.Module, name: str) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn.layers import create_layer
-from snr_plugins.nn.style import StyleLayer, find_layers
+from snr_plugins.nn.style import StyleLayer, apply_child, find_layers
 
 CONVOLUTIONS = ("conv1", "conv2", "conv3")
 SHORTCUTS = ("shortcut", "downsample")
@@ -86,16 +86,12 @@ def insert_in_blocks(stages: Mapping[str, nn.Module], kind: str, options: dict[s
         layers = [_layer(kind, convolution, options) for convolution, _ in norms]
         for (_, norm), layer in zip(norms, layers, strict=True):
             norm.add_module(layer.child_name, layer.train(norm.training))
-            norm.register_forward_hook(_apply)
+            norm.register_forward_hook(apply_child)
     else:
         blocks = [(stage, *_last_block(name, stage)) for name, stage in stages.items()]
         layers = [_layer(kind, _convolutions(block)[-1][0], options) for _, _, block in blocks]
         for (stage, key, block), layer in zip(blocks, layers, strict=True):
             setattr(stage, key, NormedSum(block, layer).train(block.training))
-
-
-def _apply(norm: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-    return next(child for child in norm.children() if isinstance(child, StyleLayer))(output)
 
 
 def _layer(kind: str, convolution: nn.Module, options: dict[str, Any]) -> StyleLayer:

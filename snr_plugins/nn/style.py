@@ -120,3 +120,8 @@ class InstanceNorm(StyleLayer):
 def find_layers(model: nn.Module) -> dict[str, StyleLayer]:
     """Every style layer inside ``model`` by its dotted name, in registration order."""
     return {name: m for name, m in model.named_modules() if isinstance(m, StyleLayer)}
+
+
+def apply_child(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+    """A forward hook for a module that is no ``nn.Sequential``: its style layer on its output."""
+    return next(child for child in module.children() if isinstance(child, StyleLayer))(output)

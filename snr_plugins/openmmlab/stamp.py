@@ -32,23 +32,21 @@ class StampHook(Hook):
     def __init__(self) -> None:
         self._distances: list[tuple[str, dict[str, float]]] = []  # of each image: domain, by SNR
 
-    def before_val_epoch(self, runner: Runner) -> None:
+    # MMEngine's Hook calls these two in every phase
+
+    def _before_epoch(self, runner: Runner, mode: str = "train") -> None:
         self._distances = []
 
-    def before_test_epoch(self, runner: Runner) -> None:
-        self._distances = []
-
-    def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    def _after_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+        mode: str = "train",
     ) -> None:
-        self._note(outputs)
-
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self._note(outputs)
-
-    def _note(self, outputs: Any) -> None:
+        if mode == "train":  # the outputs are losses
+            return
         for sample in outputs or ():
             if distances := sample.get("style_distance"):
                 self._distances.append((sample.get("domain", "all"), distances))

@@ -36,13 +36,7 @@ CAMVID = Path(__file__).parents[3] / "shared" / "data" / "camvid"
 NAME = "test_folder"
 
 
-@pytest.fixture(autouse=True)
-def own_catalogue(monkeypatch, tmp_path):
-    """The project's names, looked for in tmp_path; whatever a test registers is gone after it."""
-    monkeypatch.setattr(DatasetCatalog, "data", dict(DatasetCatalog.data))
-    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
-    register_datasets()
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("project_datasets")
 
 
 @pytest.fixture

@@ -36,10 +36,7 @@ from tests.trees import HEIGHT, PAINTED, WIDTH, write_cityscapes_tree
 NAME = "test_evaluated"
 
 
-@pytest.fixture(autouse=True)
-def own_catalogue(monkeypatch):
-    monkeypatch.setattr(DatasetCatalog, "data", dict(DatasetCatalog.data))
-    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 
 def instances(boxes: list, scores: list, classes: list) -> dict:

@@ -19,7 +19,6 @@ from detectron2.structures import Boxes, BoxMode
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.detection import add_snr_config
 from snr_plugins.detection.catalogue import check_class_count, describe_dataset
-from snr_plugins.detection.datasets import register_datasets
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.errors import InputError
 from tests.detection.test_perfect_detections import perfect, score
@@ -37,12 +36,7 @@ ALL_DAY = {stem: ("daytime", objects) for stem, (_, objects) in BDD_FRAMES.items
 ALL_NIGHT = {stem: ("night", objects) for stem, (_, objects) in BDD_FRAMES.items()}
 
 
-@pytest.fixture(autouse=True)
-def own_catalogue(monkeypatch, tmp_path):
-    monkeypatch.setattr(DatasetCatalog, "data", dict(DatasetCatalog.data))
-    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
-    register_datasets()
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("project_datasets")
 
 
 def write(root: Path, name: str) -> None:

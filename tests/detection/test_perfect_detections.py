@@ -26,10 +26,7 @@ from tests.trees import HEIGHT, WIDTH, write_sim10k_tree
 NAME = "test_perfect"
 
 
-@pytest.fixture(autouse=True)
-def own_catalogue(monkeypatch):
-    monkeypatch.setattr(DatasetCatalog, "data", dict(DatasetCatalog.data))
-    monkeypatch.setattr(MetadataCatalog, "data", dict(MetadataCatalog.data))
+pytestmark = pytest.mark.usefixtures("own_catalogue")
 
 
 def forget() -> None:

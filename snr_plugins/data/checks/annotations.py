@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from snr_plugins.data import bdd100k, kitti, voc
+from snr_plugins.data.boxes import LabelledBox
 from snr_plugins.data.cityscapes import boxes_of_instances
 from snr_plugins.data.files import read_ids
 from snr_plugins.data.frames import check_same_size
@@ -61,26 +62,21 @@ def read_annotation(layout: Layout, path: Path, stem: str = "") -> Annotation:
         InputError: it cannot be read, or is not of the layout's form.
     """
     if layout.label_kind == KITTI_TEXT:
-        boxes = [
-            Box(box.name, box.corners, box.name == "DontCare", box.where)
-            for box in kitti.read_objects(path)
-        ]
-        return Annotation(None, boxes=boxes)
+        return Annotation(None, boxes=_boxes(kitti.read_objects(path)))
     if layout.label_kind == VOC_XML:
         file = voc.read_voc_file(path)
-        boxes = [Box(box.name, box.corners, where=box.where) for box in file.objects]
-        return Annotation(file.size, boxes=boxes, is_rewritten=file.is_rewritten)
+        return Annotation(file.size, boxes=_boxes(file.objects), is_rewritten=file.is_rewritten)
     if layout.label_kind == BDD_JSON:
-        boxes = [
-            Box(box.name, box.corners, box.is_group, box.where)
-            for box in boxes_by_stem(path)[stem].boxes
-        ]
-        return Annotation(None, boxes=boxes)
+        return Annotation(None, boxes=_boxes(frames_by_stem(path)[stem].boxes))
     return _read_ids(layout, path)
 
 
+def _boxes(labelled: list[LabelledBox]) -> list[Box]:
+    return [Box(box.name, box.corners, box.is_group, box.where) for box in labelled]
+
+
 @lru_cache(maxsize=1)
-def boxes_by_stem(path: Path) -> dict[str, bdd100k.LabelledFrame]:
+def frames_by_stem(path: Path) -> dict[str, bdd100k.LabelledFrame]:
     """The frames of a label file of BDD100K, which takes long to read.
 
     Raises:
