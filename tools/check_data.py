@@ -9,7 +9,6 @@ python tools/check_data.py frames/                     # any images; any COCO fi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 import cv2
 
 from snr_plugins.data.checks.annotations import Box
+from snr_plugins.data.checks.coco_files import coco_files, file_names, image_folder
 from snr_plugins.data.checks.gallery import gallery
 from snr_plugins.data.checks.inspection import inspect_images, inspect_layout
 from snr_plugins.data.checks.recognition import layout_named, layouts_in
@@ -67,26 +67,10 @@ def check(
     return [(report, None, {})]
 
 
-def coco_files(folder: Path) -> list[Path]:
-    """COCO files in a folder, or in folders of splits below it."""
-    files = sorted([*folder.glob("*.json"), *folder.glob("*/boxes.json")])
-    return [file for file in files if is_coco(file)]
-
-
-def is_coco(file: Path) -> bool:
-    """Whether a JSON file lists categories, in whatever encoding."""
-    return b'"categories"' in file.read_bytes().replace(b"\0", b"")
-
-
 def check_coco(file: Path, decode: bool) -> tuple[Report, None, dict[Path, list[Box]]]:
-    """Images and boxes of a COCO file, whose images lie beside it or in ``images/``."""
-    try:
-        names = [str(entry["file_name"]) for entry in json.loads(file.read_bytes())["images"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        names = []
-    folders = [file.parent / "images", file.parent]
-    folder = next((f for f in folders if names and (f / names[0]).is_file()), folders[0])
-    images = [folder / name for name in dict.fromkeys(names)]
+    """Images and boxes of a COCO file, whose images lie beside it or near."""
+    folder = image_folder(file)
+    images = [folder / name for name in file_names(file)]
     report = inspect_images(folder, [image for image in images if image.is_file()], decode)
     report.title = f"COCO file {file}, images in {folder}"
     faults: list[str] = []

@@ -77,7 +77,7 @@ def check_box(
 
     Raises:
         InputError: a corner is not finite, right or bottom come before left or top, the box has no
-            width or height, or it lies wholly outside.
+            width or height, it is given in fractions of the image, or it lies wholly outside.
     """
     left, top, right, bottom = corners
     height, width = size
@@ -91,6 +91,8 @@ def check_box(
         )
     if is_empty(corners):
         raise InputError(f"{shown}, without width or height: correct or remove it.")
+    if max(right, bottom) <= 1 < max(size) and any(value % 1 for value in corners):
+        raise InputError(f"{shown}, which are fractions of the image: give pixels.")
     inside = [max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))]
     if is_empty(inside):
         raise InputError(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from snr_plugins.data import coco_fields as fields
 from snr_plugins.data.boxes import Mends
-from snr_plugins.data.coco_boxes import Size, read_annotations
+from snr_plugins.data.coco_boxes import read_annotations
+from snr_plugins.data.coco_masks import Size
 from snr_plugins.data.images import TRANSPOSED, ImageFile, check_grey, read_image_file
 from snr_plugins.errors import InputError
 
@@ -80,7 +81,7 @@ def _read_json(json_file: Path, mends: Mends) -> dict:
         text = json_file.read_bytes()
         content = json.loads(text)
         encoding = json.detect_encoding(text)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{json_file} is not readable JSON ({error}): write it again.") from error
     if encoding != "utf-8":
         mends.add(f"the file is {encoding.replace('-sig', ' with a byte order mark')}", "its start")
@@ -113,13 +114,13 @@ def _read_entries(
             refuse(f"{where} has the {key} {name!r}: give it a text.")
         elif ("id", id_) in place_of:
             refuse(f"{where} repeats the id {id_} of {place_of['id', id_]}: ids must be unique.")
-        elif (key, os.path.normpath(name)) in place_of:
-            first = place_of[key, os.path.normpath(name)]
+        elif (key, bare := os.path.normpath(name.strip())) in place_of:
+            first = place_of[key, bare]
             refuse(f"{where} repeats the {key} {name!r} of {first}: make them one entry.")
         else:
             if type(entry["id"]) is not type(id_):
                 mends.add("an id is no whole number and was read as the one that is meant", where)
-            place_of["id", id_] = place_of[key, os.path.normpath(name)] = where
+            place_of["id", id_] = place_of[key, bare] = where
             read.append((where, {**entry, "id": id_}))
     return read
 
@@ -143,6 +144,8 @@ def _read_images(
 ) -> tuple[list[dict], dict[int | str, Size | None]]:
     """The images, and the (height, width) of each by its id."""
     read = _read_entries("images", entries, "file_name", fields.identity, refuse, mends)
+    _settle_names(read, image_root, mends)
+    _settle_ids(read, mends)
     paths = [image_root / image["file_name"] for _, image in read]
     missing = [
         image["file_name"]
@@ -166,6 +169,25 @@ def _read_images(
         sizes[image["id"]] = file.size
         _read_size(where, image, path, file, refuse, mends)
     return [image for _, image in read], sizes
+
+
+def _settle_names(read: list[tuple[str, dict]], image_root: Path, mends: Mends) -> None:
+    """Write the separators of Windows as everybody's, where a file is found by it."""
+    for where, image in read:
+        slashed = image["file_name"].replace("\\", "/")
+        name_is_found = (image_root / image["file_name"]).is_file()
+        if not name_is_found and (image_root / slashed).is_file():
+            mends.add("a file_name has \\ for / and was read as meant", where)
+            image["file_name"] = slashed
+
+
+def _settle_ids(read: list[tuple[str, dict]], mends: Mends) -> None:
+    """Ids that are numbers and words all become words: Detectron2 sorts them."""
+    if len({type(image["id"]) for _, image in read}) < 2:
+        return
+    for _, image in read:
+        image["id"] = str(image["id"])
+    mends.add("image ids are numbers and words, and all became words", "images")
 
 
 def _read_file(path: Path) -> ImageFile | InputError:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from snr_plugins.data import coco_fields as fields
 from snr_plugins.data.boxes import OVERHANG, Mends, check_box, is_empty, overhang
+from snr_plugins.data.coco_masks import Size, segmentation
 from snr_plugins.errors import InputError
 
-Size = tuple[int, int]
 KEYS = ("image_id", "category_id", "bbox")
 LARGEST_ID = 2**53  # the COCO API keeps ids in 64 bit floats
 
@@ -99,6 +99,8 @@ def _find(
         refuse(f"{where} lacks {', '.join(missing)}: add them.")
         return None
     image_id = fields.identity(entry["image_id"])
+    if image_id is not None and image_id not in sizes:
+        image_id = str(image_id)  # beside ids that are words, all are
     category_id = fields.whole_number(entry["category_id"])
     box = fields.four_numbers(entry["bbox"])
     if image_id is None or image_id not in sizes:
@@ -174,20 +176,24 @@ def _mended(annotation: _Found, masks: bool, mends: Mends) -> dict | None:
         entry["area"] = area
     if entry.pop("ignore", 0) is None:
         mends.add("'ignore' is null and was taken for 0", where)
-    return _with_mask(where, entry, masks, mends)
+    return _with_mask(where, entry, annotation.size, masks, mends)
 
 
-def _with_mask(where: str, entry: dict, masks: bool, mends: Mends) -> dict | None:
+def _with_mask(
+    where: str, entry: dict, size: Size | None, masks: bool, mends: Mends
+) -> dict | None:
     given = entry.pop("segmentation", None)
-    mask = fields.segmentation(given)
+    mask = segmentation(given, size)
     if mask is not None:
         entry["segmentation"] = mask
     if masks and mask is None:
         mends.add("a box has no mask and was left out, as masks are wanted", where)
         return None
-    if given and mask != given:
-        # Detectron2's loader would leave out the box together with its mask.
-        mends.add("a polygon of fewer than three points was left out, its box was kept", where)
+    if given and mask is None:
+        # Detectron2's loader would leave out the box together with its mask, or stop.
+        mends.add("a mask is empty or none of its image and was left out, its box was kept", where)
+    elif given and mask != given:
+        mends.add("a mask is of another form, or empty in part, and was read as meant", where)
     return entry
 
 

@@ -53,26 +53,3 @@ def four_numbers(value: object) -> list[float] | None:
         return None
     found = [number(part) for part in value]
     return None if None in found else [part for part in found if part is not None]
-
-
-def segmentation(value: object) -> object:
-    """A run-length encoding, or the polygons of three points and more; None where there are none.
-
-    Detectron2 leaves out the other polygons too, and with them a box that has no other.
-    """
-    if isinstance(value, dict):
-        size = value.get("size")
-        whole = isinstance(size, list) and len(size) == 2 and value.get("counts")
-        return value if whole else None
-    if not isinstance(value, list):
-        return None
-    return [polygon for polygon in value if _is_polygon(polygon)] or None
-
-
-def _is_polygon(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) >= 6
-        and len(value) % 2 == 0
-        and all(isinstance(part, (int, float)) and math.isfinite(part) for part in value)
-    )

@@ -26,6 +26,8 @@ TRANSPOSED = (5, 6, 7, 8)  # orientations that swap height and width
 _NOTES = {b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
 _WITH_ALPHA = ("LA", "PA", "RGBA")
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+# Formats of which it is known without decoding whether they are whole; Pillow opens no cut WebP.
+_WHOLE_BY_STRUCTURE = ("PNG", "JPEG", "MPO", "WEBP")
 # What Pillow raises of files that are no image, damaged, or larger than it dares to read.
 UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 
@@ -57,7 +59,7 @@ class ImageFile:
 
 
 def read_image_file(path: Path) -> ImageFile:
-    """What an image is. Pixels are not decoded.
+    """What an image is. Pixels are not decoded, but of rare formats.
 
     Raises:
         InputError: the file cannot be read, is no image, or is cut short.
@@ -77,6 +79,8 @@ def read_image_file(path: Path) -> ImageFile:
             with Image.open(file) as image:
                 orientation = _orientation(image)
                 height, width = image.height, image.width
+                if image.format not in _WHOLE_BY_STRUCTURE:
+                    image.load()  # rare, and nothing else tells whether they are whole
                 if orientation in TRANSPOSED:
                     height, width = width, height
                 return ImageFile((height, width), image.mode, orientation)
@@ -140,6 +144,8 @@ def check_decodes(path: Path) -> None:
 
 def _of_png_head(head: bytes) -> ImageFile:
     width, height, bits, colour = struct.unpack(">IIBB", head[:10])
+    if not width or not height:
+        raise ValueError("without width or height")
     mode = "I;16" if (bits, colour) == (16, 0) else _PNG_MODES.get(colour, "")
     return ImageFile((height, width), mode)
 

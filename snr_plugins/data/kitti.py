@@ -74,7 +74,7 @@ def read_objects(path: Path) -> list[LabelledBox]:
         InputError: the file or a line is not of KITTI's form.
     """
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path} is no readable text ({error}): copy it again.") from error
     objects = []

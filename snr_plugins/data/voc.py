@@ -82,22 +82,36 @@ def read_voc_file(path: Path) -> VocFile:
     """
     try:
         tree = ElementTree.parse(path)
-        size = None
-        if tree.find("size") is not None:
-            size = int(tree.findtext("size/height", "")), int(tree.findtext("size/width", ""))
+        if tree.getroot().tag != "annotation":
+            raise ValueError(f"it is of the kind {tree.getroot().tag!r}")
+        size = _size(tree.getroot())
         objects = []
         for number, entry in enumerate(tree.iterfind("object"), 1):
             name = entry.findtext("name", "").strip()
+            if not name:
+                raise ValueError(f"object {number} has no name")
             box = [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin")]
             box = [value - 1 for value in box]
             box += [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")]
             objects.append(LabelledBox(name, box, f"{path}, object {number} ({name})"))
-    except (OSError, ElementTree.ParseError, TypeError, ValueError) as error:
+    # LookupError: an encoding that nobody knows
+    except (OSError, ElementTree.ParseError, LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is no annotation of PASCAL VOC ({error}): copy or download it again."
         ) from error
     is_bdd = size is None and tree.find("attributes") is not None
     return VocFile(size, objects, is_bdd and tree.find("object/difficult") is not None)
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    """(height, width); None where it is missing, or 0 as of programs that did not know it."""
+    texts = [root.findtext(f"size/{key}", "").strip() for key in ("height", "width")]
+    height, width = (float(text) if text else 0.0 for text in texts)
+    if height == width == 0:
+        return None
+    if height % 1 or width % 1:
+        raise ValueError(f"its size is {width:g}x{height:g}")
+    return int(height), int(width)
 
 
 def _record(frame: Frame, categories: Mapping[str, int], mends: Mends, drops: bool) -> dict:

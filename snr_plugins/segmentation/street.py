@@ -9,6 +9,7 @@ from typing import Any
 import mmengine.fileio as fileio
 from mmseg.datasets import BaseSegDataset
 
+from snr_plugins.data.images import check_grey, read_image_file
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.domains import SetDomain
@@ -39,8 +40,8 @@ class StreetDataset(BaseSegDataset):
 
     Raises:
         InputError: an option cannot be honoured; or, when the frames are listed, the folder of the
-            images is missing or holds none, an image has no label, ``ann_file`` is missing, empty
-            or names no image.
+            images is missing or holds none, an image has no label, the first is grey of more than 8
+            bits, ``ann_file`` is missing, empty, no text in UTF-8 or names no image.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class StreetDataset(BaseSegDataset):
         if not frames:
             raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.hint}.")
         self._check_labels(frames)
+        self._check_image(frames[0]["img_path"])
         for frame in frames:
             frame.update(domain=self.domain, label_ids=self.label_ids)
         return frames
@@ -155,6 +157,7 @@ class StreetDataset(BaseSegDataset):
                 f"ann_file {self.ann_file} is no file: give a text file of image names, or leave "
                 f"ann_file out for all images of {folder}."
             )
+        self._check_text()
         frames = super().load_data_list()
         nothing = str(Path(folder, self.img_suffix))  # of a blank line
         frames = [frame for frame in frames if str(Path(frame["img_path"])) != nothing]
@@ -177,6 +180,28 @@ class StreetDataset(BaseSegDataset):
                     f"each line is the path of an image below {folder}, without {self.img_suffix}."
                 )
         return frames
+
+    def _check_text(self) -> None:
+        """``ann_file`` can be read as MMSegmentation reads it, the first name included."""
+        try:
+            text = fileio.get_text(self.ann_file, backend_args=self.backend_args)
+        except UnicodeError as error:
+            raise InputError(
+                f"ann_file {self.ann_file} is no text in UTF-8 ({error}): write it anew."
+            ) from error
+        if text.startswith("\ufeff"):
+            raise InputError(
+                f"ann_file {self.ann_file} begins with a byte order mark, which would become part "
+                "of the first name: write it in UTF-8 without."
+            )
+
+    def _check_image(self, path: str) -> None:
+        """Of the kinds that MMSegmentation spoils in silence, where a file on this machine tells.
+
+        One image of a dataset is looked at: thermal cameras write all alike.
+        """
+        if Path(path).is_file():
+            check_grey(Path(path), read_image_file(Path(path)))
 
     def _check_labels(self, frames: list[dict]) -> None:
         missing = [

@@ -197,6 +197,70 @@ def test_impossible_boxes_of_sim10k_are_named(tmp_path, box, reason):
         read_sim10k(tmp_path)
 
 
+FRACTIONS = (0.25, 0.25, 0.5, 0.75)
+
+
+def test_fractions_of_the_image_are_no_pixels(tmp_path):
+    write_kitti_tree(tmp_path / "k", {"000000": (("Car", FRACTIONS),)})
+    with pytest.raises(InputError, match=r"000000\.txt, line 1 .* fractions of the image"):
+        read_kitti(tmp_path / "k")
+    write_sim10k_tree(tmp_path / "s", {"0000001": (("car", FRACTIONS),)})
+    with pytest.raises(InputError, match=r"0000001\.xml, object 1 .* fractions of the image"):
+        read_sim10k(tmp_path / "s")
+
+
+@pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n")])
+def test_kitti_as_other_editors_write_it(tmp_path, change):
+    path = write_kitti_tree(tmp_path) / LABELS / "000000.txt"
+    before = read_kitti(tmp_path)
+    path.write_bytes(change(path.read_text()).encode())
+    assert read_kitti(tmp_path) == before
+
+
+SIZE = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (SIZE, ""),
+        (SIZE, "<size/>"),
+        (SIZE, "<size><width>0</width><height>0</height></size>"),  # not known to the program
+        (SIZE, f"<size><width>{WIDTH}.0</width><height> {HEIGHT} </height></size>"),
+        ("<name>car</name>", "<name> car\n</name>"),
+        ("<name>car</name>", "<part><name>wheel</name><bndbox/></part><name>car</name>"),
+        ("<name>car</name>", "<name>car</name><difficult>1</difficult>"),
+        ("<annotation>", "\ufeff<annotation>"),
+        ("<annotation>", '<?xml version="1.0" encoding="utf-8"?><annotation>'),
+    ],
+)
+def test_voc_as_other_programs_write_it(tmp_path, old, new):
+    path = write_sim10k_tree(tmp_path) / XML
+    before = read_sim10k(tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert read_sim10k(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("annotation>", "annotations>", "of the kind 'annotations'"),  # CVAT's
+        ("annotation>", "html>", "of the kind 'html'"),
+        ("<name>car</name>", "", "object 1 has no name"),
+        ("<name>car</name>", "<name> </name>", "object 1 has no name"),
+        (f"<width>{WIDTH}</width>", "<width>nan</width>", "its size is nanx48"),
+        ("<annotation>", '<?xml version="1.0" encoding="none"?><annotation>', "unknown encoding"),
+    ],
+)
+def test_what_is_not_voc_is_not_an_image_without_boxes(tmp_path, old, new, reason):
+    path = write_sim10k_tree(tmp_path) / XML
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=rf"3384645\.xml is no annotation .*{reason}"):
+        read_sim10k(tmp_path)
+
+
 def test_what_is_no_car_is_not_judged(tmp_path):
     write_kitti_tree(tmp_path / "k", {"000000": (("Van", (9, 9, 9, 9)), ("Car", (1, 2, 3, 4)))})
     assert len(read_kitti(tmp_path / "k")[0]["annotations"]) == 1

@@ -82,10 +82,25 @@ def test_a_good_file_is_its_own_content(folder):
             {"segmentation": [[1, 2, 3, 4], [1, 2, 9, 2, 9, 9]]},
             {"segmentation": [[1, 2, 9, 2, 9, 9]]},
         ),
+        # one polygon without the outer list, as points, as text; runs of another image
+        *(
+            ("annotations", {"segmentation": mask}, {"segmentation": [[1, 2, 9, 2, 9, 9]]})
+            for mask in (
+                [1, 2, 9, 2, 9, 9],
+                [[[1, 2], [9, 2], [9, 9]]],
+                [["1", "2", "9", "2", "9.0", "9"]],
+            )
+        ),
+        (
+            "annotations",
+            {"segmentation": {"size": [10, 10], "counts": [0, 100]}},
+            {"segmentation": ...},
+        ),
         ("images", {"height": "30", "width": "40"}, {}),
         ("images", {"height": 30.0}, {}),
         ("images", {"height": None, "width": ...}, {}),
         ("images", {"id": "1"}, {}),
+        ("images", {"file_name": ".\\a.jpg"}, {"file_name": "./a.jpg"}),  # of Windows
         ("categories", {"id": "9"}, {}),
     ],
 )
@@ -106,9 +121,15 @@ def test_a_byte_order_mark_is_read_over(folder, encoding):
 
 
 def test_image_ids_may_be_words(folder):
-    content = changed("images", id="first")
-    content["annotations"][0]["image_id"] = "first"
-    assert read(folder, content).content == content
+    content = changed("images", 1, id="second")
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = "first"
+    coco = read(folder, content)
+    assert coco.content == content and not coco.mends
+    # beside numbers all become words: Detectron2 sorts them
+    mixed = read(folder, changed("images", 1, id="second"))
+    assert [image["id"] for image in mixed.content["images"]] == ["1", "second"]
+    assert mixed.content["annotations"] == [{**BOX, "image_id": "1"}]
+    assert "numbers and words" in mixed.mends.sentences()[0]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +137,7 @@ def test_image_ids_may_be_words(folder):
     [
         (changed("categories", name=None), r"categories\[0\] has the name None"),
         (changed("categories", name="dog"), r"categories\[1\] repeats the name 'dog' of categ"),
+        (changed("categories", name="dog "), r"categories\[1\] repeats the name 'dog'"),
         (changed("categories", id=5), r"categories\[1\] repeats the id 5 of categories\[0\]"),
         (changed("categories", id=True), r"categories\[0\] has the id True"),
         (changed("images", id=None), r"images\[0\] has the id None"),

@@ -108,6 +108,17 @@ def test_a_cut_photograph_with_a_thumbnail_is_refused(tmp_path):
             read_image_size(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "GIF"])
+def test_rare_formats_are_read_by_content_and_refused_when_cut(tmp_path, kind):
+    path = save(tmp_path / "a.jpg", format=kind)
+    assert read_image_size(path) == (HEIGHT, WIDTH)
+    for kept in (0.2, 0.5, 0.9):
+        content = save(path, format=kind).read_bytes()
+        path.write_bytes(content[: int(kept * len(content))])
+        with pytest.raises(InputError, match=r"a\.jpg is no readable image"):
+            read_image_size(path)
+
+
 def test_damage_in_the_middle_of_a_png_is_found_by_decoding(tmp_path):
     content = bytearray(save(tmp_path / "a.png").read_bytes())
     content[len(content) // 2] ^= 255

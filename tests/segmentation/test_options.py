@@ -147,6 +147,27 @@ def test_list_that_is_at_fault(tmp_path, text, sentence):
         gta5(root, ann_file=LIST)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "sentence"),
+    [
+        ("utf-8-sig", "names.txt begins with a byte order mark"),
+        ("utf-16", "names.txt is no text in UTF-8"),
+    ],
+)
+def test_list_in_another_encoding(tmp_path, encoding, sentence):
+    root = write_gta5(tmp_path, np.array([[7]], np.uint8))
+    (root / LIST).write_text("00001\n", encoding=encoding)
+    with pytest.raises(InputError, match=sentence):
+        gta5(root, ann_file=LIST)
+
+
+def test_thermal_images_are_refused_before_training(tmp_path):
+    root = write_gta5(tmp_path, np.array([[7]], np.uint8))
+    write_grey(root / "images" / "00001.png", np.array([[3000]], np.uint16))
+    with pytest.raises(InputError, match=r"00001\.png is grey of more than 8 bits"):
+        gta5(root)
+
+
 def test_camvid_in_png_as_published(tmp_path):
     root = write_camvid(tmp_path, "day", np.array([[3, 11, 255]], np.uint8))
     jpeg = root / "day" / "images" / "0001TP_006690.jpg"

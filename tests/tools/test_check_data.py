@@ -335,6 +335,14 @@ def test_all_faults_and_mends_of_a_coco_file_are_listed(tmp_path):
     assert report.count("a.jpg is no readable image") == 1
 
 
+@pytest.mark.parametrize("content", [b"", b'{"images": [{"id": 1, ', b"[]", b"[" * 100_000])
+def test_a_coco_file_that_is_none_does_not_make_its_images_unlabelled(tmp_path, content):
+    write_image(tmp_path / "images" / "a.jpg", (30, 40))
+    (tmp_path / "boxes.json").write_bytes(content)
+    report = check(tmp_path, code=1)
+    assert "COCO file: 1" in report and "nothing wrong" not in report
+
+
 def test_a_coco_file_and_a_plain_folder(tmp_path):
     write_image(tmp_path / "images" / "a.jpg", (30, 40))
     coco = {
