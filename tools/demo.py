@@ -1,8 +1,8 @@
-"""The main job on two CPU cores: plain and SNR Faster R-CNN, trained in clear weather.
+"""The main job on two CPU cores: Faster R-CNN, plain and with SNR, trained in clear weather.
 
-Renders the synthetic city into $DETECTRON2_DATASETS (or datasets), trains two configs that start
-from the same plain detector, prints AP50 in clear weather, fog, night and rain, and writes
-demo/panel.png and demo/results.json.
+Renders the synthetic city into $DETECTRON2_DATASETS (or datasets), trains three detectors that
+start from the same plain one, the third with instance norm alone in SNR's place, prints AP50 in
+clear weather, fog, night and rain, and writes demo/panel.png and demo/results.json.
 
     python tools/demo.py [--out DIR] [--train N] [--val N] [--seed S] [KEY VALUE ...]
 """
@@ -14,12 +14,14 @@ import json
 import logging
 import math
 import os
+import shlex
 import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
 
+from arms import ARMS, Arm, as_arguments, config_of, overrides
 from panel import draw_panel
 from tqdm import tqdm
 
@@ -29,8 +31,9 @@ from snr_plugins.detection.config import load_config
 from snr_plugins.errors import InputError
 from snr_plugins.results import find_stamps, read_stamps
 
-CONFIG = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
-CONFIGS = {"plain": f"{CONFIG}.yaml", "SNR": f"{CONFIG}_snr.yaml"}
+CONFIG = Path("detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml")
+# SNR has to beat its own ablation too, or the gate and its loss were for nothing.
+COLUMNS = {"plain": ARMS["plain"], "SNR": ARMS["snr"], "instance norm": ARMS["instance_norm"]}
 WEATHER = {
     "clear": "synthetic_city_clear_val",
     "fog, beta 0.01": "synthetic_city_foggy_beta_0.01_val",
@@ -66,23 +69,24 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace, city: Path) -> None:
+    given = [*args.overrides, "SEED", str(args.seed)]
     options = {
-        name: [*args.overrides, "SEED", str(args.seed), "OUTPUT_DIR", str(args.out / name)]
-        for name in CONFIGS
+        name: [*options_of(arm), *given, "OUTPUT_DIR", str(args.out / name)]
+        for name, arm in COLUMNS.items()
     }
-    files = {name: config_path(config) for name, config in CONFIGS.items()}
-    steps = sum(load_config(files[n], options[n]).SOLVER.MAX_ITER for n in CONFIGS)
-    steps += len(CONFIGS) * len(WEATHER) * TEST_STEPS
+    files = {name: config_path(str(config_of(arm, CONFIG))) for name, arm in COLUMNS.items()}
+    steps = sum(load_config(files[n], options[n]).SOLVER.MAX_ITER for n in COLUMNS)
+    steps += len(COLUMNS) * len(WEATHER) * TEST_STEPS
 
     print(f"1/4  Rendering the synthetic city into {city}", flush=True)
     workers = os.cpu_count() or 1
     write_city(city, args.train, 0, seed=0, conditions=["clear"], workers=workers)
     write_city(city, 0, args.val, seed=0, workers=workers)
 
-    print("2/4  Training plain and SNR side by side, a core each, then testing both", flush=True)
+    print("2/4  Training all three side by side, one thread each, then testing them", flush=True)
     train(args.out, options, steps)
 
-    results = {name: read_ap50(args.out / name) for name in CONFIGS}
+    results = {name: read_ap50(args.out / name) for name in COLUMNS}
     (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     seen, unseen = (
         len(list((city / "leftImg8bit" / split).rglob("*.png"))) for split in ("train", "val")
@@ -90,25 +94,29 @@ def run(args: argparse.Namespace, city: Path) -> None:
     print(f"3/4  AP50 on {unseen} unseen streets; trained on {seen} clear ones, seed {args.seed}\n")
     print_table(results)
 
-    print(f"4/4  Drawing the same foggy streets for both into {args.out / 'panel.png'}", flush=True)
+    print(f"4/4  Drawing the same foggy streets for all into {args.out / 'panel.png'}", flush=True)
     weights = {
-        name: ["MODEL.WEIGHTS", str(args.out / name / "model_final.pth")] for name in CONFIGS
+        name: ["MODEL.WEIGHTS", str(args.out / name / "model_final.pth")] for name in COLUMNS
     }
-    configs = {name: load_config(files[name], options[name] + weights[name]) for name in CONFIGS}
+    configs = {name: load_config(files[name], options[name] + weights[name]) for name in COLUMNS}
     draw_panel(configs, WEATHER["fog, beta 0.01"], args.out / "panel.png")
 
 
+def options_of(arm: Arm) -> list[str]:
+    return as_arguments(overrides(arm, CONFIG), CONFIG)
+
+
 def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
-    """Both configs at the same time; their logs go to OUT/NAME/train.log."""
+    """All at the same time; their logs go to OUT/NAME/train.log."""
     processes = {}
-    for name, config in CONFIGS.items():
+    for name, arm in COLUMNS.items():
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "metrics.json").unlink(missing_ok=True)  # the framework appends to it
         for stamp in find_stamps(folder):  # of an earlier demo
             stamp.unlink()
-        command = ["-m", "snr_plugins.train", config, *options[name]]
-        print("     python " + " ".join(command), flush=True)
+        command = ["-m", "snr_plugins.train", str(config_of(arm, CONFIG)), *options[name]]
+        print("     python " + shlex.join(command), flush=True)
         with open(folder / "train.log", "w") as log:
             processes[name] = subprocess.Popen(
                 [sys.executable, *command],
@@ -117,12 +125,12 @@ def train(out: Path, options: dict[str, list[str]], steps: int) -> None:
                 env=os.environ | ONE_THREAD,
             )
     try:
-        with tqdm(total=steps, unit="step", desc="     both", smoothing=0.05) as bar:
+        with tqdm(total=steps, unit="step", desc="     all", smoothing=0.05) as bar:
             while None in (states := [process.poll() for process in processes.values()]):
-                if any(states):  # one has failed: no use in waiting for the other
+                if any(states):  # one has failed: no use in waiting for the others
                     break
                 time.sleep(1)
-                bar.update(sum(done_steps(out / name) for name in CONFIGS) - bar.n)
+                bar.update(sum(done_steps(out / name) for name in COLUMNS) - bar.n)
             else:
                 bar.update(steps - bar.n)
         failed = [name for name, process in processes.items() if process.poll()]
@@ -158,10 +166,10 @@ def read_ap50(folder: Path) -> dict[str, float]:
 
 
 def print_table(results: dict[str, dict[str, float]]) -> None:
-    print(f"     {'':16}{'plain':>8}{'SNR':>8}{'SNR - plain':>14}")
+    print(f"     {'':16}{'plain':>8}{'SNR':>8}{'SNR - plain':>14}{'instance norm':>16}")
     for weather in WEATHER:
-        plain, snr = (results[name][weather] for name in CONFIGS)
-        print(f"     {weather:16}{plain:8.1f}{snr:8.1f}{snr - plain:+14.1f}")
+        plain, snr, norm = (results[name][weather] for name in COLUMNS)
+        print(f"     {weather:16}{plain:8.1f}{snr:8.1f}{snr - plain:+14.1f}{norm:16.1f}")
     print()
 
 

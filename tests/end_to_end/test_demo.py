@@ -23,13 +23,14 @@ def test_demo(command, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "trained on 4 clear ones" in done.stdout
-    rows = [line.strip().rsplit(maxsplit=3) for line in done.stdout.splitlines()]
-    table = {row[0]: row[1:] for row in rows if row and row[0] in WEATHER and len(row) == 4}
+    rows = [line.strip().rsplit(maxsplit=4) for line in done.stdout.splitlines()]
+    table = {row[0]: row[1:] for row in rows if row and row[0] in WEATHER and len(row) == 5}
     assert list(table) == WEATHER
     results = json.loads((tmp_path / "demo" / "results.json").read_text())
-    for weather, (plain, snr, difference) in table.items():
+    for weather, (plain, snr, difference, norm) in table.items():
         assert float(plain) == pytest.approx(results["plain"][weather], abs=0.051)
         assert float(snr) == pytest.approx(results["SNR"][weather], abs=0.051)
+        assert float(norm) == pytest.approx(results["instance norm"][weather], abs=0.051)
         expected = results["SNR"][weather] - results["plain"][weather]
         assert float(difference) == pytest.approx(expected, abs=0.051)
     panel = cv2.imread(str(tmp_path / "demo" / "panel.png"))
