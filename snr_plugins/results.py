@@ -158,8 +158,7 @@ def find_stamps(folder: str | os.PathLike[str]) -> list[Path]:
 def read_stamps(folder: str | os.PathLike[str]) -> Scores | None:
     """What a run has scored last, from its stamps; None without one.
 
-    The latest stamp says of which weights, with which augmentation: stamps of others, left by an
-    earlier validation or run, are not mixed with it. Of two of one domain the later one counts.
+    Of two stamps of one domain the later one counts.
 
     Args:
         folder: Detectron2's OUTPUT_DIR or MMEngine's work folder.
@@ -167,15 +166,46 @@ def read_stamps(folder: str | os.PathLike[str]) -> Scores | None:
     Raises:
         InputError: a file is no stamp, or one without domains, of an earlier version.
     """
-    stamps = sorted(map(_read_stamp, find_stamps(folder)), key=lambda stamp: stamp["time"])
+    stamps = counted_stamps(folder)
     if not stamps:
         return None
-    latest = stamps[-1]
     domains: dict[str, float] = {}
     for stamp in stamps:
-        if _scored(stamp) == _scored(latest):
-            domains.update(stamp["domains"])
-    return Scores(latest["metric"], domains)
+        domains.update(stamp["domains"])
+    return Scores(stamps[-1]["metric"], domains)
+
+
+def counted_stamps(folder: str | os.PathLike[str]) -> list[dict]:
+    """The stamps that count as a run's last scores, the earliest first.
+
+    The latest stamp says of which weights, with which augmentation: stamps of others, left by an
+    earlier validation or run, are not mixed with it.
+
+    Args:
+        folder: as in `read_stamps`.
+
+    Raises:
+        InputError: as in `read_stamps`.
+    """
+    stamps = sorted(map(_read_stamp, find_stamps(folder)), key=lambda stamp: stamp["time"])
+    return [stamp for stamp in stamps if _scored(stamp) == _scored(stamps[-1])]
+
+
+def class_scores(stamp: dict) -> dict[str, dict[str, float]]:
+    """Of each domain of a stamp the classes' scores, by the stamp's metric, in percent.
+
+    A class has none where the evaluator had nothing to score, as when nothing was detected.
+    """
+    metric = stamp["metric"].removeprefix("m")  # the classes' IoU of a mIoU
+    found = {}
+    for domain in stamp["domains"]:
+        scores, prefix = stamp["scores"], f"{domain}/"  # MMEngine's, of all domains
+        if "bbox" in scores:  # Detectron2's, of this one
+            scores, prefix = scores["bbox"], ""
+        names = dict.fromkeys(name for part in stamp["datasets"] for name in part["classes"])
+        keys = {name: f"{prefix}{metric}-{name}" for name in names}
+        found[domain] = {name: scores[key] for name, key in keys.items() if key in scores}
+    return found
 
 
 def _read_stamp(path: Path) -> dict:

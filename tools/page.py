@@ -1,0 +1,212 @@
+"""All that is kept as one HTML page: no script, no font, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import charts
+import jinja2
+import tables
+from figures import (
+    BASELINES,
+    Mean,
+    class_scores,
+    classes_of,
+    distances,
+    domains_of,
+    drop,
+    finished,
+    mean_curve,
+    paired,
+    scores,
+    short_names,
+    spread,
+)
+from markupsafe import Markup
+
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+ENTROPIES = ("enhanced", "normalised", "contaminated")
+
+
+def page_of(records: Sequence[Mapping], published: Sequence[Mapping]) -> str:
+    """The page of kept comparisons and of what others published."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    template = environment.from_string(TEMPLATE.read_text())
+    return template.render(comparisons=[_view(record) for record in records], published=published)
+
+
+def _view(record: Mapping) -> dict:
+    """What the template shows of one comparison."""
+    arms, short, domains = record["arms"], short_names(record), domains_of(record)
+    colours = {arm: index for index, arm in enumerate(arms)}
+    return {
+        "record": record,
+        "short": short,
+        "legend": [(arm["title"], colours[word]) for word, arm in arms.items()],
+        "scores": _scores(record, domains, colours),
+        "gains": [
+            {
+                "title": arms[baseline]["title"],
+                "panels": _gains(record, baseline, domains, colours),
+            }
+            for baseline in BASELINES
+            if finished(record, baseline) and len(arms) > 1
+        ],
+        "table": _table(record, domains),
+        "drops": _drops(record, domains),
+        "classes": [_classes(record, arm) for arm in arms if arm != "plain"]
+        if finished(record, "plain") and classes_of(record)
+        else [],
+        "distances": [_distances(record, arm) for arm in arms if distances(record, arm)],
+        "loss": _loss(record, colours),
+        "entropies": _entropies(record),
+        "failures": [
+            (arm["title"], run) for arm in arms.values() for run in arm["runs"]
+            if run["status"] == "failed"
+        ],
+        "runs": [(arm["title"], run) for arm in arms.values() for run in arm["runs"]],
+    }  # fmt: skip
+
+
+def _scores(record: Mapping, domains: Sequence[str], colours: Mapping[str, int]) -> list:
+    """(domain, chart), all on one scale."""
+    short = short_names(record)
+    panels = {
+        domain: [
+            (arm["title"], colours[word], spread(scores(record, word, domain)))
+            for word, arm in record["arms"].items()
+        ]
+        for domain in domains
+    }
+    _, longest = charts.limits([mean for rows in panels.values() for _, _, mean in rows])
+    return [(short[d], Markup(charts.bars(rows, longest))) for d, rows in panels.items()]
+
+
+def _gains(
+    record: Mapping, baseline: str, domains: Sequence[str], colours: Mapping[str, int]
+) -> list:
+    """(domain, chart) of the gains over ``baseline``, all on one scale."""
+    short = short_names(record)
+    panels = {
+        domain: [
+            (
+                arm["title"],
+                colours[word],
+                paired(scores(record, word, domain), scores(record, baseline, domain)),
+            )
+            for word, arm in record["arms"].items()
+            if word != baseline
+        ]
+        for domain in domains
+    }
+    low, high = charts.limits([mean for rows in panels.values() for _, _, mean in rows])
+    return [(short[d], Markup(charts.gains(rows, low, high))) for d, rows in panels.items()]
+
+
+def _table(record: Mapping, domains: Sequence[str]) -> list:
+    """(arm, cells) with each seed's score behind the mean."""
+    rows = []
+    for word, arm in record["arms"].items():
+        cells = []
+        for domain in domains:
+            known = scores(record, word, domain)
+            seeds = [
+                f"{known[run['seed']]:.1f}" if run["seed"] in known else "failed"
+                for run in arm["runs"]
+            ]
+            mean = spread(known)
+            cells.append((_plain(mean), ", ".join(seeds)))
+        rows.append((arm["title"], cells))
+    return rows
+
+
+def _drops(record: Mapping, domains: Sequence[str]) -> dict | None:
+    if record["source"] is None:
+        return None
+    short = short_names(record)
+    others = [domain for domain in domains if domain != record["source"]]
+    return {
+        "source": short[record["source"]],
+        "domains": [short[domain] for domain in others],
+        "rows": [
+            (arm["title"], [_signed(drop(record, word, domain)) for domain in others])
+            for word, arm in record["arms"].items()
+        ],
+    }
+
+
+def _classes(record: Mapping, arm: str) -> dict:
+    domains, short = record["domains"], short_names(record)
+    return {
+        "title": record["arms"][arm]["title"],
+        "domains": [short[domain] for domain in domains],
+        "rows": [
+            (
+                name,
+                [
+                    _signed(
+                        paired(
+                            class_scores(record, arm, domain, name),
+                            class_scores(record, "plain", domain, name),
+                        )
+                    )
+                    for domain in domains
+                ],
+            )
+            for name in classes_of(record)
+        ],
+    }
+
+
+def _distances(record: Mapping, arm: str) -> dict:
+    found, short = distances(record, arm), short_names(record)
+    return {
+        "title": record["arms"][arm]["title"],
+        "layers": [tables.layer_name(layer) for layer in next(iter(found.values()))],
+        "rows": [(short[d], [f"{v:.2f}" for v in values.values()]) for d, values in found.items()],
+    }
+
+
+def _loss(record: Mapping, colours: Mapping[str, int]) -> Markup:
+    titles = {record["arms"][arm]["title"]: colours[arm] for arm in record["arms"]}
+    curves = {
+        arm["title"]: mean_curve(finished(record, word), "loss")
+        for word, arm in record["arms"].items()
+    }
+    return Markup(charts.lines(curves, titles, "loss, mean over seeds"))
+
+
+def _entropies(record: Mapping) -> list:
+    """(arm, [(stage, chart) ...]) of arms with the restitution loss."""
+    found = []
+    for word, arm in record["arms"].items():
+        runs = finished(record, word)
+        names = dict.fromkeys(name for run in runs for name in run["curves"])
+        stages = dict.fromkeys(name.rpartition("/")[0] for name in names if "/" in name)
+        panels = []
+        for stage in stages:
+            curves = {kind: mean_curve(runs, f"{stage}/{kind}") for kind in ENTROPIES}
+            order = dict(zip(ENTROPIES, (2, 0, 1), strict=True))
+            panels.append((stage, Markup(charts.lines(curves, order, "nats"))))
+        if panels:
+            found.append((arm["title"], panels))
+    return found
+
+
+def _plain(mean: Mean | None) -> str:
+    if mean is None:
+        return "failed"
+    return f"{mean.value:.1f}" + ("" if mean.around is None else f" ± {mean.around:.1f}")
+
+
+def _signed(mean: Mean | None) -> tuple[str, str]:
+    """A gain in words and the class of its cell: up, down or none where zero is inside."""
+    if mean is None:
+        return "", ""
+    text = f"{mean.value:+.1f}" + ("" if mean.around is None else f" ± {mean.around:.1f}")
+    if mean.around is None or abs(mean.value) <= mean.around:
+        return text, ""
+    return text, "up" if mean.value > 0 else "down"
