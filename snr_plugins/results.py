@@ -191,23 +191,6 @@ def counted_stamps(folder: str | os.PathLike[str]) -> list[dict]:
     return [stamp for stamp in stamps if _scored(stamp) == _scored(stamps[-1])]
 
 
-def class_scores(stamp: dict) -> dict[str, dict[str, float]]:
-    """Of each domain of a stamp the classes' scores, by the stamp's metric, in percent.
-
-    A class has none where the evaluator had nothing to score, as when nothing was detected.
-    """
-    metric = stamp["metric"].removeprefix("m")  # the classes' IoU of a mIoU
-    found = {}
-    for domain in stamp["domains"]:
-        scores, prefix = stamp["scores"], f"{domain}/"  # MMEngine's, of all domains
-        if "bbox" in scores:  # Detectron2's, of this one
-            scores, prefix = scores["bbox"], ""
-        names = dict.fromkeys(name for part in stamp["datasets"] for name in part["classes"])
-        keys = {name: f"{prefix}{metric}-{name}" for name in names}
-        found[domain] = {name: scores[key] for name, key in keys.items() if key in scores}
-    return found
-
-
 def _read_stamp(path: Path) -> dict:
     try:
         stamp = json.loads(path.read_bytes())
@@ -229,10 +212,13 @@ def _scored(stamp: dict) -> tuple:
 def half_width(values: Sequence[float]) -> float | None:
     """Half of the 95 % interval of the values' mean, by Student's t; None of fewer than two.
 
-    More than 30 values take the factor of 30, which is at most 5 % too wide.
+    NaN if one of them is, as an AP50 where nothing was detected. More than 30 values take the
+    factor of 30, which is at most 5 % too wide.
     """
     if len(values) < 2:
         return None
+    if any(map(math.isnan, values)):
+        return math.nan
     factor = T_95[min(len(values) - 1, len(T_95)) - 1]
     return factor * statistics.stdev(values) / len(values) ** 0.5
 

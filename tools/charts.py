@@ -7,7 +7,7 @@ Each is 340 units wide, so that one fits a phone and a grid of them a desk. Colo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from figures import Mean
@@ -44,15 +44,14 @@ def gains(rows: Sequence[Row], low: float, high: float) -> str:
         at = MARGIN + _share(mean.value, low, high)
         parts = []
         if mean.around is not None:
-            ends = (
-                MARGIN + _share(mean.value + sign * mean.around, low, high) for sign in (-1, 1)
-            )
+            ends = (MARGIN + _share(mean.value + sign * mean.around, low, high) for sign in (-1, 1))
             parts.append(_whisker(*ends, middle))
         parts.append(f'<circle cx="{at:.1f}" cy="{middle:.1f}" r="4.5" class="fill"/>')
         return "".join(parts)
 
-    line = f'<line class="axis" x1="{zero:.1f}" x2="{zero:.1f}" y1="2" y2="{len(rows) * ROW}"/>'
-    return _rows(rows, mark, signed=True, behind=line)
+    # beside the marks alone: the labels are written across
+    line = "".join(f"M{zero:.1f} {index * ROW + 16}v13" for index in range(len(rows)))
+    return _rows(rows, mark, signed=True, behind=f'<path class="axis" d="{line}"/>')
 
 
 def lines(
@@ -75,7 +74,9 @@ def lines(
     for value in _ticks(lowest, highest):
         y = float(place(first, value).split(",")[1])
         parts.append(f'<line class="grid" x1="{left}" x2="{WIDTH - MARGIN}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="small" x="{left - 5}" y="{y + 3.5}" text-anchor="end">{value:g}</text>')
+        parts.append(
+            f'<text class="small" x="{left - 5}" y="{y + 3.5}" text-anchor="end">{value:g}</text>'
+        )
     parts.append(f'<text class="small" x="{left}" y="{height - 6}">{first}</text>')
     parts.append(
         f'<text class="small" x="{WIDTH - MARGIN}" y="{height - 6}" text-anchor="end">'
@@ -98,12 +99,14 @@ def limits(means: Sequence[Mean | None]) -> tuple[float, float]:
     return _padded([0.0, *ends])
 
 
-def _rows(rows: Sequence[Row], mark, signed: bool, behind: str = "") -> str:
+def _rows(
+    rows: Sequence[Row], mark: Callable[[Mean, float], str], signed: bool, behind: str = ""
+) -> str:
     parts = [behind]
     for index, (label, colour, mean) in enumerate(rows):
         top = index * ROW
         parts.append(f'<text x="{MARGIN}" y="{top + 13}">{escape(label)}</text>')
-        written = _written(mean, signed)
+        written = _written(mean, signed) if mean else ("no pair" if signed else "failed")
         parts.append(
             f'<text class="value" x="{WIDTH - MARGIN}" y="{top + 13}" text-anchor="end">'
             f"{written}</text>"
@@ -116,9 +119,7 @@ def _rows(rows: Sequence[Row], mark, signed: bool, behind: str = "") -> str:
     return _svg(len(rows) * ROW + 2, "".join(parts))
 
 
-def _written(mean: Mean | None, signed: bool) -> str:
-    if mean is None:
-        return "failed"
+def _written(mean: Mean, signed: bool) -> str:
     value = f"{mean.value:+.1f}" if signed else f"{mean.value:.1f}"
     return value if mean.around is None else f"{value} ± {mean.around:.1f}"
 
@@ -143,7 +144,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _rect(x: float, y: float, width: float, height: float) -> str:
-    return f'<rect class="fill" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}" rx="2"/>'
+    return (
+        f'<rect class="fill" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}" rx="2"/>'
+    )
 
 
 def _whisker(low: float, high: float, y: float) -> str:

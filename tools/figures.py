@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -44,19 +43,22 @@ def short_names(record: Mapping) -> dict[str, str]:
     """
     domains = record["domains"]
     words = [domain.split("_") for domain in domains]
-    first, last = 0, 0
-    if len(domains) > 1:
-        shortest = min(map(len, words))
-        first = len(os.path.commonprefix([w[: shortest - 1] for w in words]))
-        last = len(os.path.commonprefix([w[first + 1 :][::-1] for w in words]))
-    short = [" ".join(w[first : len(w) - last]) for w in words]
-    return {**dict(zip(domains, short, strict=True)), UNSEEN: UNSEEN}
+    for end in (0, -1):
+        while len(domains) > 1 and min(map(len, words)) > 1 and len({w[end] for w in words}) == 1:
+            for word in words:
+                word.pop(end)
+    return {**dict(zip(domains, map(" ".join, words), strict=True)), UNSEEN: UNSEEN}
 
 
 def finished(record: Mapping, arm: str) -> list[dict]:
     """The runs of an arm that have scores; none of an arm that is not there."""
     runs = record["arms"].get(arm, {"runs": []})["runs"]
     return [run for run in runs if run["status"] == "finished"]
+
+
+def arms_of(record: Mapping) -> dict[str, str]:
+    """Arms with scores, word to title."""
+    return {word: arm["title"] for word, arm in record["arms"].items() if finished(record, word)}
 
 
 def scores(record: Mapping, arm: str, domain: str) -> Seeds:
@@ -92,8 +94,10 @@ def spread(seeds: Seeds) -> Mean | None:
     values = list(seeds.values())
     if not values:
         return None
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Mean(statistics.fmean(values), deviation, len(values))
+    mean, deviation = statistics.fmean(values), None
+    if len(values) > 1:
+        deviation = math.nan if math.isnan(mean) else statistics.stdev(values)
+    return Mean(mean, deviation, len(values))
 
 
 def paired(seeds: Seeds, others: Seeds) -> Mean | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import charts
 import jinja2
 import tables
+from arms import ARMS
 from figures import (
     BASELINES,
     Mean,
+    arms_of,
     class_scores,
     classes_of,
     distances,
@@ -35,17 +36,26 @@ def page_of(records: Sequence[Mapping], published: Sequence[Mapping]) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     template = environment.from_string(TEMPLATE.read_text())
-    return template.render(comparisons=[_view(record) for record in records], published=published)
+    known = {arm for record in records for arm in record["arms"]}
+    # an arm has one colour in all comparisons
+    colours = {arm: index for index, arm in enumerate(sorted(known, key=_place))}
+    views = [_view(record, colours) for record in records]
+    return template.render(comparisons=views, published=published)
 
 
-def _view(record: Mapping) -> dict:
+def _place(arm: str) -> tuple:
+    """As in the table of arms; an arm that has gone from it comes last."""
+    words = list(ARMS)
+    return (words.index(arm), "") if arm in ARMS else (len(words), arm)
+
+
+def _view(record: Mapping, colours: Mapping[str, int]) -> dict:
     """What the template shows of one comparison."""
     arms, short, domains = record["arms"], short_names(record), domains_of(record)
-    colours = {arm: index for index, arm in enumerate(arms)}
     return {
         "record": record,
         "short": short,
-        "legend": [(arm["title"], colours[word]) for word, arm in arms.items()],
+        "legend": [(title, colours[arm]) for arm, title in arms_of(record).items()],
         "scores": _scores(record, domains, colours),
         "gains": [
             {
@@ -53,11 +63,11 @@ def _view(record: Mapping) -> dict:
                 "panels": _gains(record, baseline, domains, colours),
             }
             for baseline in BASELINES
-            if finished(record, baseline) and len(arms) > 1
+            if finished(record, baseline) and len(arms_of(record)) > 1
         ],
         "table": _table(record, domains),
         "drops": _drops(record, domains),
-        "classes": [_classes(record, arm) for arm in arms if arm != "plain"]
+        "classes": [_classes(record, arm) for arm in arms_of(record) if arm != "plain"]
         if finished(record, "plain") and classes_of(record)
         else [],
         "distances": [_distances(record, arm) for arm in arms if distances(record, arm)],
@@ -93,11 +103,11 @@ def _gains(
     panels = {
         domain: [
             (
-                arm["title"],
+                title,
                 colours[word],
                 paired(scores(record, word, domain), scores(record, baseline, domain)),
             )
-            for word, arm in record["arms"].items()
+            for word, title in arms_of(record).items()
             if word != baseline
         ]
         for domain in domains
@@ -132,8 +142,8 @@ def _drops(record: Mapping, domains: Sequence[str]) -> dict | None:
         "source": short[record["source"]],
         "domains": [short[domain] for domain in others],
         "rows": [
-            (arm["title"], [_signed(drop(record, word, domain)) for domain in others])
-            for word, arm in record["arms"].items()
+            (title, [(_signed(drop(record, word, domain))[0], "") for domain in others])
+            for word, title in arms_of(record).items()
         ],
     }
 
@@ -171,18 +181,16 @@ def _distances(record: Mapping, arm: str) -> dict:
 
 
 def _loss(record: Mapping, colours: Mapping[str, int]) -> Markup:
-    titles = {record["arms"][arm]["title"]: colours[arm] for arm in record["arms"]}
-    curves = {
-        arm["title"]: mean_curve(finished(record, word), "loss")
-        for word, arm in record["arms"].items()
-    }
-    return Markup(charts.lines(curves, titles, "loss, mean over seeds"))
+    titles = arms_of(record)
+    curves = {title: mean_curve(finished(record, arm), "loss") for arm, title in titles.items()}
+    of_titles = {title: colours[arm] for arm, title in titles.items()}
+    return Markup(charts.lines(curves, of_titles, "loss, mean over seeds"))
 
 
 def _entropies(record: Mapping) -> list:
     """(arm, [(stage, chart) ...]) of arms with the restitution loss."""
     found = []
-    for word, arm in record["arms"].items():
+    for word, title in arms_of(record).items():
         runs = finished(record, word)
         names = dict.fromkeys(name for run in runs for name in run["curves"])
         stages = dict.fromkeys(name.rpartition("/")[0] for name in names if "/" in name)
@@ -192,7 +200,7 @@ def _entropies(record: Mapping) -> list:
             order = dict(zip(ENTROPIES, (2, 0, 1), strict=True))
             panels.append((stage, Markup(charts.lines(curves, order, "nats"))))
         if panels:
-            found.append((arm["title"], panels))
+            found.append((title, panels))
     return found
 
 

@@ -3,14 +3,14 @@
 The stamps, logs and ``run.json`` of its runs hold far more, and paths of the machine that ran them.
 Kept is, for each arm and seed, what a reader compares, or needs to run it again::
 
-    name, title, metric, source, domains    of the comparison, as in its plan
-    config, command, image_size, test_time_augmentation, versions, datasets
+    name, title, config, command, source    as in its plan
+    metric, domains, image_size, test_time_augmentation, datasets, versions    as in the stamps
     arms: {arm: {title, runs: [run ...]}}
 
 A run has ``seed``, ``status`` ("finished" or "failed", with ``error``), ``command``, ``commit``,
 ``seconds`` and, once finished, ``checkpoint`` (its SHA-256 and iteration), ``scores`` by domain,
-``classes`` by domain and class, ``distances`` by domain and layer, and ``curves``: ``loss`` and each
-stage's entropies over ``iterations``. Scores are in percent; null is not a number.
+``classes`` by domain and class, ``distances`` by domain and layer, and ``curves``: ``loss`` and
+each stage's entropies over ``iterations``. Scores are in percent; null is not a number.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from runs import ROOT, Run
 
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
-from snr_plugins.results import class_scores, counted_stamps
+from snr_plugins.results import counted_stamps
 
 RECORDS = ROOT / "benchmarks" / "results" / "comparisons"
 # A path from the root of a machine: not what follows a name, a dot or a scheme, as in a/b or ://
 PATH = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\],;:]+/)*[^\s/'\"\],;:]+")
 # What all runs of a comparison must share to stand in one table
-SHARED = ("metric", "image_size", "test_time_augmentation", "datasets")
+SHARED = ("metric", "domains", "image_size", "test_time_augmentation", "datasets")
 
 
 def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: str | None) -> dict:
@@ -54,32 +54,17 @@ def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: s
         InputError: no run has finished; runs differ in what was tested and how; or ``source`` was
             not tested.
     """
-    arms: dict[str, dict] = {}
+    ended = [run for run in runs if run.record["status"] in ("finished", "failed")]
     shared: dict[str, Any] = {}
-    for run in runs:
-        status = run.record["status"]
-        if status not in ("finished", "failed"):
-            continue
-        kept = {
-            "seed": run.seed,
-            "status": status,
-            "command": shlex.join(["python", "tools/train.py", *map(neutral, run.asked)]),
-            "commit": run.record.get("commit") or commit,
-            "seconds": run.record["seconds"],
-        }
-        if status == "failed":
-            kept["error"] = neutral(run.record["error"])
-        else:
-            kept |= _scored(run, shared)
-        arm = arms.setdefault(run.arm, {"title": find_arm(run.arm).title, "runs": []})
-        arm["runs"].append(kept)
+    arms = {arm: {"title": find_arm(arm).title, "runs": []} for arm in experiment.seeds}
+    for run in ended:
+        arms[run.arm]["runs"].append(_kept(run, shared, commit))
     if not shared:
         raise InputError(f"{experiment.name}: no run has finished; tools/compare.py runs it")
-    domains = list(run.scores().domains for run in runs if run.record["status"] == "finished")
-    if experiment.source not in (None, *domains[0]):
+    if experiment.source not in (None, *shared["domains"]):
         raise InputError(
             f"{experiment.name}: source {experiment.source} was not tested; choose from: "
-            f"{', '.join(domains[0])}"
+            f"{', '.join(shared['domains'])}"
         )
     return {
         "name": experiment.name,
@@ -87,23 +72,37 @@ def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: s
         "config": neutral(str(experiment.config)),
         "command": f"python tools/compare.py {neutral(str(plan))}",
         "source": experiment.source,
-        "domains": list(domains[0]),
         **shared,
-        "arms": arms,
+        "arms": {arm: content for arm, content in arms.items() if content["runs"]},
     }
 
 
+def _kept(run: Run, shared: dict[str, Any], commit: str | None) -> dict:
+    """Of a run that has ended; ``shared`` takes what all have in common from the first."""
+    record = run.record
+    kept = {
+        "seed": run.seed,
+        "status": record["status"],
+        "command": shlex.join(["python", "tools/train.py", *map(neutral, run.asked)]),
+        "commit": record.get("commit") or commit,
+        "seconds": record["seconds"],
+    }
+    if record["status"] == "failed":
+        return {**kept, "error": neutral(record["error"])}
+    return {**kept, **_scored(run, shared)}
+
+
 def _scored(run: Run, shared: dict[str, Any]) -> dict:
-    """Of a finished run; ``shared`` takes what all have in common from the first."""
     stamps = counted_stamps(run.folder)
     domains = run.read_scores().domains
     last = stamps[-1]
     found = {
         "metric": last["metric"],
+        "domains": list(domains),
         "image_size": last["image_size"],
         "test_time_augmentation": last["test_time_augmentation"],
         "versions": last["versions"],
-        "datasets": list({d["name"]: d for d in map(_dataset, _datasets(stamps))}.values()),
+        "datasets": _datasets(stamps),
     }
     for key in SHARED:
         if shared.setdefault(key, found[key]) != found[key]:
@@ -130,12 +129,32 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
     }
 
 
+def class_scores(stamp: dict) -> dict[str, dict[str, float]]:
+    """Of each domain of a stamp the classes' scores, by the stamp's metric, in percent.
+
+    A class has none where the evaluator had nothing to score, as when nothing was detected.
+    """
+    metric = stamp["metric"].removeprefix("m")  # the classes' IoU of a mIoU
+    found = {}
+    for domain in stamp["domains"]:
+        scores, prefix = stamp["scores"], f"{domain}/"  # MMEngine's, of all domains
+        if "bbox" in scores:  # Detectron2's, of this one
+            scores, prefix = scores["bbox"], ""
+        names = dict.fromkeys(name for part in stamp["datasets"] for name in part["classes"])
+        keys = {name: f"{prefix}{metric}-{name}" for name in names}
+        found[domain] = {name: scores[key] for name, key in keys.items() if key in scores}
+    return found
+
+
 def _datasets(stamps: Sequence[dict]) -> list[dict]:
-    return [dataset for stamp in stamps for dataset in stamp["datasets"]]
-
-
-def _dataset(dataset: dict) -> dict:
-    return {key: value for key, value in dataset.items() if key not in ("folder", "annotations")}
+    """What the stamps say of each dataset, but for where it lies."""
+    local = ("folder", "annotations", "json_file")
+    found = {
+        dataset["name"]: {key: value for key, value in dataset.items() if key not in local}
+        for stamp in stamps
+        for dataset in stamp["datasets"]
+    }
+    return list(found.values())
 
 
 def neutral(text: str) -> str:

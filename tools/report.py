@@ -20,11 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from tables import comparison, published, with_blocks
 from page import page_of
 from plans import read_plan
 from records import RECORDS, read_records, record_of, write_record
 from runs import ROOT, runs_of
+from tables import comparison, published, with_blocks
 
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError

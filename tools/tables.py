@@ -1,8 +1,8 @@
 """A kept comparison as Markdown, and the marked blocks of a page that hold it.
 
-A block is what lies between ``<!-- report: NAME -->`` and ``<!-- end of report: NAME -->``. The rest
-of the page is prose, which is never touched; a comparison without a block gets one at the end, with
-its title over it.
+A block is what lies between ``<!-- report: NAME -->`` and ``<!-- end of report: NAME -->``. The
+rest of the page is prose, which is never touched; a comparison without a block gets one at the end,
+with its title over it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from figures import (
     BASELINES,
     Mean,
+    arms_of,
     class_scores,
     classes_of,
     distances,
@@ -29,8 +30,8 @@ from figures import (
 from snr_plugins.errors import InputError
 
 NAN = (
-    "nan: not a number. The evaluator has no AP50 where not a single box was found, and a class has "
-    "no score where the domain has none of it; such a seed makes its mean nan too."
+    "nan: not a number. The evaluator has no AP50 where not a single box was found, and a class no "
+    "score where the domain has none of it; such a seed makes its mean nan too."
 )
 
 
@@ -73,7 +74,9 @@ def comparison(record: Mapping) -> str:
     parts = [
         f"{metric}, in percent: mean ± standard deviation over seeds (their number). {seen}; "
         f"unseen: {', '.join(others)}.",
-        table(record, metric, domains, lambda arm, d: _spread(scores(record, arm, d)), all_arms=True),
+        table(
+            record, metric, domains, lambda arm, d: _spread(scores(record, arm, d)), all_arms=True
+        ),
     ]
     for baseline in BASELINES:
         if finished(record, baseline):
@@ -119,8 +122,14 @@ def table(
 ) -> str:
     """A row for each arm that has finished, or for all of them, and a column for each domain."""
     short = short_names(record)
-    arms = [a for a in record["arms"] if a not in leave_out and (all_arms or finished(record, a))]
-    rows = [[record["arms"][arm]["title"], *(cell(arm, domain) for domain in domains)] for arm in arms]
+    arms = {arm: content["title"] for arm, content in record["arms"].items()}
+    if not all_arms:
+        arms = arms_of(record)
+    rows = [
+        [title, *(cell(arm, domain) for domain in domains)]
+        for arm, title in arms.items()
+        if arm not in leave_out
+    ]
     return rows_of([corner, *(short[domain] for domain in domains)], rows)
 
 
@@ -140,7 +149,7 @@ def _spread(seeds: dict[int, float]) -> str:
 def _signed(mean: Mean | None, bold: bool = True) -> str:
     """A difference; ``bold`` where its interval leaves zero out."""
     if mean is None:
-        return ""
+        return "no pair"
     around = "" if mean.around is None else f" ± {mean.around:.1f}"
     text = f"{mean.value:+.1f}{around}"
     sure = bold and mean.around is not None and abs(mean.value) > mean.around
@@ -149,9 +158,9 @@ def _signed(mean: Mean | None, bold: bool = True) -> str:
 
 def _per_class(record: Mapping) -> list[str]:
     """The gains over plain of each class, of the last arm: in a plan, the one that it is about."""
-    arm = list(record["arms"])[-1]
+    arm = list(arms_of(record))[-1]
     names = classes_of(record)
-    if arm == "plain" or not (names and finished(record, "plain") and finished(record, arm)):
+    if arm == "plain" or not (names and finished(record, "plain")):
         return []
     short = short_names(record)
     header = [record["metric"], *(short[domain] for domain in record["domains"])]
@@ -214,7 +223,8 @@ def _origin(record: Mapping) -> str:
         for d in record["datasets"]
     )
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    commits = sorted({run["commit"] or "unknown" for arm in record["arms"].values() for run in arm["runs"]})
+    runs = [run for arm in record["arms"].values() for run in arm["runs"]]
+    commits = sorted({run["commit"] or "unknown" for run in runs})
     commands = [f"    {record['command']}    # all of it"]
     for arm in record["arms"].values():
         run = arm["runs"][0]

@@ -17,8 +17,8 @@ class DomainIoUMetric(IoUMetric):
     """MMSegmentation's ``IoUMetric`` over the frames of one domain.
 
     With one such metric for each domain, a loader over a ``ConcatDataset`` of them all gives
-    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop, and every class's
-    own, ``clear/IoU-car``; NaN where a class is neither there nor predicted. The frames of
+    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop, and for every
+    class ``clear/IoU-car``; NaN where it is neither there nor predicted. The frames of
     `snr_plugins.segmentation.datasets` name their domain, and those of anybody's dataset in a
     ``DomainDataset``. ``CheckpointHook(save_best="day/mIoU", rule="greater")`` keeps the network
     that is best on one domain; let it be the source's, as a target's scores are the test.
@@ -82,7 +82,9 @@ class DomainIoUMetric(IoUMetric):
             areas = [sum(frames) for frames in zip(*results, strict=True)]
             iou = self.total_area_to_metrics(*areas, ["mIoU"], self.nan_to_num)["IoU"]
             names = self.dataset_meta["classes"]  # type: ignore[has-type]
-            scores |= {f"IoU-{n}": round(100 * float(v), 2) for n, v in zip(names, iou, strict=True)}
+            scores |= {
+                f"IoU-{n}": round(100 * float(v), 2) for n, v in zip(names, iou, strict=True)
+            }
         return scores
 
     def _compute_over(self, classes: Sequence[str], results: list) -> dict[str, float]:
