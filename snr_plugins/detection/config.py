@@ -72,6 +72,10 @@ def add_snr_config(cfg: CfgNode) -> None:
     # The restitution loss compares entropies of that probe; untrained, they mean nothing.
     snr.PROBE_WEIGHT = 0.1
 
+    # "both" halves of the restitution loss, or for ablations "plus" or "minus" alone: that
+    # restitution sharpens the prediction, or that contamination blurs it.
+    snr.LOSS_TERMS = "both"
+
     cfg.MODEL.SNR = snr
 
 
