@@ -59,6 +59,9 @@ ARMS = {
     "snr_paper": Arm("SNR, the paper's", options={"trust": False}, calibrate=False),
     "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
     "snr_no_loss": Arm("SNR without its loss", loss_weight=0, probe_weight=0),
+    "snr_spatial_channel": _peer(
+        "SNR, spatial and channel gate, no loss", "snr_spatial_channel", shallow=False
+    ),
     "snr_l_plus": Arm("SNR with L+ alone", loss_terms="plus"),
     "snr_l_minus": Arm("SNR with L- alone", loss_terms="minus"),
     "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),

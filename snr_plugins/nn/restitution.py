@@ -29,9 +29,9 @@ TERMS = ("both", "plus", "minus")  # L+ + L-, or one of them alone, for ablation
 class RestitutionTerms(NamedTuple):
     """The loss of one stage, all scalars; gradients flow through the first two.
 
-    ``restitution`` is L+ + L- or the one of them that was asked for, ``probe`` the cross-entropy of phi on the enhanced feature.
-    The entropies (nats, detached means) are for logging: enhanced < normalised < contaminated
-    is what training should bring about.
+    ``restitution`` is L+ + L-, or the one of them that was asked for; ``probe`` the cross-entropy
+    of phi on the enhanced feature. The entropies (nats, detached means) are for logging: enhanced <
+    normalised < contaminated is what training should bring about.
     """
 
     restitution: Tensor

@@ -15,6 +15,7 @@ from snr_plugins.nn import (
     IBNb,
     MixStyle,
     NormalisationPerturbation,
+    SpatialSNR,
     find_layers,
 )
 from snr_plugins.nn.gate import GATES
@@ -78,6 +79,7 @@ def test_each_word_builds_what_it_says(build, word):
         return
     peers = {
         "ibn_a": (IBNa, 3 + 4 + 6),  # each block's first norm
+        "snr_spatial_channel": (SpatialSNR, 3),
         "ibn_b": (IBNb, 2),
         "mixstyle": (MixStyle, 2),
         "dsu": (DSU, 2),
