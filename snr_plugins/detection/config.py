@@ -33,8 +33,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
     snr.BACKBONE = "build_resnet_fpn_backbone"
 
-    # What follows the stages: "snr", "snr_spatial_channel", "instance_norm" alone, "mixstyle", "dsu" or
-    # "normalisation_perturbation"; or what sits in their blocks, "ibn_a" or "ibn_b". See
+    # What follows the stages: "snr", "snr_spatial_channel", "instance_norm" alone, "mixstyle",
+    # "dsu" or "normalisation_perturbation"; or what sits in their blocks, "ibn_a" or "ibn_b". See
     # snr_plugins/nn/layers.py.
     snr.LAYER = "snr"
 

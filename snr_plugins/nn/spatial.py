@@ -19,10 +19,10 @@ class SpatialSNR(InstanceNorm):
         a   = sigmoid(fc2(relu(fc1(pool(R)))))  *  sigmoid(conv([mean_c R, max_c R]))
         F~+ = F~ + a R                                      R = F - F~
 
-    The first factor is the paper's gate. Of its ablation with spatial attention beside the channels'
-    (Jin et al., arXiv 2101.00588) no code is published; the second factor is CBAM's (Woo et al.,
-    arXiv 1807.06521), over the residual. There is no trust, and no restitution loss: that reads its
-    features from coefficients per channel.
+    The first factor is the paper's gate. Its ablation has a form with spatial attention too (Jin et
+    al., arXiv 2101.00588), for which no code is published; the second factor here is CBAM's (Woo et
+    al., arXiv 1807.06521), over the residual. There is no trust, and no restitution loss: that
+    reads its features from coefficients per channel.
 
     Keeps its input alone for the backward, like every style layer, but makes the rest anew there,
     and walks the map several times each way.
