@@ -52,8 +52,10 @@ def _place(arm: str) -> tuple:
 def _view(record: Mapping, colours: Mapping[str, int]) -> dict:
     """What the template shows of one comparison."""
     arms, short, domains = record["arms"], short_names(record), domains_of(record)
+    rows = _table(record, domains)
     return {
         "record": record,
+        "nan": tables.NAN if any("nan" in mean for _, row in rows for mean, _ in row) else "",
         "short": short,
         "legend": [(title, colours[arm]) for arm, title in arms_of(record).items()],
         "scores": _scores(record, domains, colours),
@@ -65,7 +67,7 @@ def _view(record: Mapping, colours: Mapping[str, int]) -> dict:
             for baseline in BASELINES
             if finished(record, baseline) and len(arms_of(record)) > 1
         ],
-        "table": _table(record, domains),
+        "table": rows,
         "drops": _drops(record, domains),
         "classes": [_classes(record, arm) for arm in arms_of(record) if arm != "plain"]
         if finished(record, "plain") and classes_of(record)

@@ -81,7 +81,7 @@ class DomainIoUMetric(IoUMetric):
         if results and "mIoU" in self.metrics:
             areas = [sum(frames) for frames in zip(*results, strict=True)]
             iou = self.total_area_to_metrics(*areas, ["mIoU"], self.nan_to_num)["IoU"]
-            names = self.dataset_meta["classes"]  # type: ignore[has-type]
+            names = self.dataset_meta["classes"]
             scores |= {
                 f"IoU-{n}": round(100 * float(v), 2) for n, v in zip(names, iou, strict=True)
             }

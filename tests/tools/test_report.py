@@ -182,6 +182,7 @@ def test_the_page_needs_nothing_else(record):
     assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page
     assert "nan" not in re.findall(r'(?:cx|d|width|points)="[^"]*"', page)
     assert "Failed, and in no mean: DSU, seed 1" in page
+    assert "nan: not a number. The evaluator has no AP50" in page
     assert "Published by others" in page and "DivAlign" in page
 
 
