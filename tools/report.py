@@ -69,7 +69,7 @@ def keep(plan: Path, runs: Path, records: Path, commit: str | None) -> None:
 def write(records: Path, docs: Path, page: Path) -> Sequence[Path]:
     """Write the blocks of ``docs`` and the page from all that is kept; both paths."""
     kept = read_records(records)
-    theirs = yaml.safe_load(PUBLISHED.read_text())
+    theirs = yaml.safe_load(PUBLISHED.read_text()) if PUBLISHED.is_file() else []
     try:
         text = docs.read_text()
     except OSError:
@@ -87,7 +87,9 @@ def generated(text: str, records: Sequence[dict], theirs: Sequence[dict]) -> str
         InputError: see `tables.with_blocks`.
     """
     blocks = {record["name"]: (record["title"], comparison(record)) for record in records}
-    return with_blocks(text, blocks | {"published": ("Published by others", published(theirs))})
+    if theirs:
+        blocks["published"] = ("Published by others", published(theirs))
+    return with_blocks(text, blocks)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,8 @@ def sole_user(folder: Path) -> Iterator[int]:
 
 def commit() -> str | None:
     """The repository's commit, with ``+changes`` where files differ from it; None outside of it."""
+    if not (ROOT / ".git").exists():  # installed, perhaps inside somebody else's repository
+        return None
     words = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes"]
     try:
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
