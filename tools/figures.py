@@ -111,6 +111,17 @@ def paired(seeds: Seeds, others: Seeds) -> Mean | None:
     return Mean(statistics.fmean(differences), half_width(differences), len(differences))
 
 
+def gain(record: Mapping, arm: str, baseline: str, domain: str) -> Mean | None:
+    """What an arm scores more than another on a domain, paired by seed."""
+    return paired(scores(record, arm, domain), scores(record, baseline, domain))
+
+
+def class_gain(record: Mapping, arm: str, baseline: str, domain: str, name: str) -> Mean | None:
+    """The same of one class."""
+    ours, theirs = (class_scores(record, word, domain, name) for word in (arm, baseline))
+    return paired(ours, theirs)
+
+
 def drop(record: Mapping, arm: str, domain: str) -> Mean | None:
     """What an arm loses from the source to a domain, paired by seed; None without a source."""
     if record["source"] is None:

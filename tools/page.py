@@ -13,14 +13,14 @@ from figures import (
     BASELINES,
     Mean,
     arms_of,
-    class_scores,
+    class_gain,
     classes_of,
     distances,
     domains_of,
     drop,
     finished,
+    gain,
     mean_curve,
-    paired,
     scores,
     short_names,
     spread,
@@ -104,11 +104,7 @@ def _gains(
     short = short_names(record)
     panels = {
         domain: [
-            (
-                title,
-                colours[word],
-                paired(scores(record, word, domain), scores(record, baseline, domain)),
-            )
+            (title, colours[word], gain(record, word, baseline, domain))
             for word, title in arms_of(record).items()
             if word != baseline
         ]
@@ -156,18 +152,7 @@ def _classes(record: Mapping, arm: str) -> dict:
         "title": record["arms"][arm]["title"],
         "domains": [short[domain] for domain in domains],
         "rows": [
-            (
-                name,
-                [
-                    _signed(
-                        paired(
-                            class_scores(record, arm, domain, name),
-                            class_scores(record, "plain", domain, name),
-                        )
-                    )
-                    for domain in domains
-                ],
-            )
+            (name, [_signed(class_gain(record, arm, "plain", d, name)) for d in domains])
             for name in classes_of(record)
         ],
     }

@@ -15,13 +15,13 @@ from figures import (
     BASELINES,
     Mean,
     arms_of,
-    class_scores,
+    class_gain,
     classes_of,
     distances,
     domains_of,
     drop,
     finished,
-    paired,
+    gain,
     scores,
     short_names,
     spread,
@@ -88,9 +88,7 @@ def comparison(record: Mapping) -> str:
                     record,
                     f"over {title}",
                     domains,
-                    lambda arm, d, baseline=baseline: _signed(
-                        paired(scores(record, arm, d), scores(record, baseline, d))
-                    ),
+                    lambda arm, d, baseline=baseline: _signed(gain(record, arm, baseline, d)),
                     leave_out=(baseline,),
                 ),
             ]
@@ -164,19 +162,10 @@ def _per_class(record: Mapping) -> list[str]:
         return []
     short = short_names(record)
     header = [record["metric"], *(short[domain] for domain in record["domains"])]
-    rows = []
-    for name in names:
-        cells = [name]
-        for domain in record["domains"]:
-            cells.append(
-                _signed(
-                    paired(
-                        class_scores(record, arm, domain, name),
-                        class_scores(record, "plain", domain, name),
-                    )
-                )
-            )
-        rows.append(cells)
+    rows = [
+        [name, *(_signed(class_gain(record, arm, "plain", d, name)) for d in record["domains"])]
+        for name in names
+    ]
     title = record["arms"][arm]["title"]
     return [f"Class by class, the gain of {title} over plain:", rows_of(header, rows)]
 
