@@ -10,7 +10,7 @@ from typing import NamedTuple
 from snr_plugins.results import half_width
 
 UNSEEN = "mean of the unseen"  # in the place of a domain: each seed's mean over all but the source
-BASELINES = ("plain", "instance_norm")
+BASELINES = ("plain", "instance_norm", "plain_photometric")  # arms that gains are over
 
 Seeds = dict[int, float]  # seed to score, in percent
 
@@ -133,8 +133,8 @@ def distances(record: Mapping, arm: str) -> dict[str, dict[str, float]]:
     """Domain, layer: the mean over seeds of the images' median style distance d / t."""
     found: dict[str, dict[str, list[float]]] = {}
     for run in finished(record, arm):
-        for domain, layers in run["distances"].items():
-            for layer, value in layers.items():
+        for domain in record["domains"]:
+            for layer, value in run["distances"].get(domain, {}).items():
                 found.setdefault(domain, {}).setdefault(layer, []).append(number(value))
     return {
         domain: {layer: statistics.fmean(values) for layer, values in layers.items()}

@@ -132,7 +132,7 @@ def _table(record: Mapping, domains: Sequence[str]) -> list:
 
 
 def _drops(record: Mapping, domains: Sequence[str]) -> dict | None:
-    if record["source"] is None:
+    if record["source"] is None or len(domains) == 1:
         return None
     short = short_names(record)
     others = [domain for domain in domains if domain != record["source"]]

@@ -73,13 +73,11 @@ def comparison(record: Mapping) -> str:
     seen = f"Seen in training: {short[source]}" if source else "Seen in training: none of these"
     parts = [
         f"{metric}, in percent: mean ± standard deviation over seeds (their number). {seen}; "
-        f"unseen: {', '.join(others)}.",
-        table(
-            record, metric, domains, lambda arm, d: _spread(scores(record, arm, d)), all_arms=True
-        ),
+        f"unseen: {', '.join(others) or 'none'}.",
+        table(record, metric, domains, lambda arm, d: _score(record, arm, d), all_arms=True),
     ]
     for baseline in BASELINES:
-        if finished(record, baseline):
+        if finished(record, baseline) and len(arms_of(record)) > 1:
             title = record["arms"][baseline]["title"]
             parts += [
                 f"Gain over {title}, paired by the seeds that both have, with the 95 % interval of "
@@ -92,7 +90,7 @@ def comparison(record: Mapping) -> str:
                     leave_out=(baseline,),
                 ),
             ]
-    if source:
+    if source and others:
         parts += [
             f"From {short[source]} to each unseen domain, paired within each run, with the same "
             "interval:",
@@ -136,12 +134,13 @@ def rows_of(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _spread(seeds: dict[int, float]) -> str:
-    mean = spread(seeds)
+def _score(record: Mapping, arm: str, domain: str) -> str:
+    mean = spread(scores(record, arm, domain))
     if mean is None:
         return "failed"
     around = "" if mean.around is None else f" ± {mean.around:.1f}"
-    return f"{mean.value:.1f}{around} ({mean.count})"
+    failed = len(record["arms"][arm]["runs"]) - mean.count
+    return f"{mean.value:.1f}{around} ({mean.count}{f', {failed} failed' if failed else ''})"
 
 
 def _signed(mean: Mean | None, bold: bool = True) -> str:

@@ -33,6 +33,7 @@ SCORES = {
     "plain": {1: (50.0, 20.0, 4.0), 2: (52.0, 24.0, 3.0), 3: (51.0, 19.0, 8.0)},
     "instance_norm": {1: (48.0, 30.0, 9.0), 2: (49.0, 33.0, 10.0), 4: (47.0, 31.0, 12.0)},
     "dsu": {1: None},
+    "mixstyle": {1: (50.0, 21.0, 4.0), 2: None},
     "snr": {1: (51.0, 31.0, 9.0), 2: (52.5, 32.0, 14.0), 3: (50.0, 36.0, math.nan)},
 }
 
@@ -157,6 +158,7 @@ def test_tables_in_markdown(record):
     assert "| AP50 | clear | foggy | rain | mean of the unseen |" in lines
     assert "| plain | 51.0 ± 1.0 (3) | 21.0 ± 2.6 (3) | 5.0 ± 2.6 (3) | 13.0 ± 0.9 (3) |" in lines
     assert "| DSU | failed | failed | failed | failed |" in lines
+    assert "| MixStyle | 50.0 (1, 1 failed) | 21.0 (1, 1 failed) |" in "\n".join(lines)
     assert "- DSU, seed 1: MODEL.WEIGHTS: a.pth does not exist" in lines
     # over plain on clear: +1, +0.5, -1; in fog +11, +8, +17; in rain +5, +11
     assert (
@@ -173,6 +175,15 @@ def test_tables_in_markdown(record):
     ]
     assert any(line.startswith("nan: not a number. The evaluator has no AP50") for line in lines)
     assert "    python tools/compare.py plan.yaml    # all of it" in lines
+
+
+def test_one_arm_on_its_source_alone_has_no_gains_and_no_drop(record):
+    alone = {**record, "domains": [CLEAR], "arms": {"plain": record["arms"]["plain"]}}
+    text = comparison(alone)
+    assert "| plain | 51.0 ± 1.0 (3) |" in text and "unseen: none" in text
+    assert (
+        "Gain over" not in text and "From clear" not in text and "From " not in page_of([alone], [])
+    )
 
 
 def test_the_page_needs_nothing_else(record):
