@@ -2,6 +2,7 @@
 # make test   install everything, run the tests       make test-all   the slow ones too
 # make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
+# make results  docs/results.md and output/results.html from what is kept; PLANS="..." reads runs first
 # make docs   these pages and an API reference, in output/docs: open its index.html
 # make lint   style                                   make lock       pin anew
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all test-lowest bench bench-gpu docs lint format lock clean
+.PHONY: demo test test-all test-lowest bench bench-gpu results docs lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -35,6 +36,9 @@ bench: $(VENV)/.all
 
 bench-gpu: $(VENV)/.all
 	$(PYTHON) -W ignore -m benchmarks.speed --device cuda
+
+results: $(VENV)/.detection
+	$(PYTHON) tools/report.py $(PLANS)
 
 # -W: a link to nowhere, or a name that has gone, is an error.
 docs: $(VENV)/.docs

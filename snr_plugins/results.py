@@ -158,8 +158,7 @@ def find_stamps(folder: str | os.PathLike[str]) -> list[Path]:
 def read_stamps(folder: str | os.PathLike[str]) -> Scores | None:
     """What a run has scored last, from its stamps; None without one.
 
-    The latest stamp says of which weights, with which augmentation: stamps of others, left by an
-    earlier validation or run, are not mixed with it. Of two of one domain the later one counts.
+    Of two stamps of one domain the later one counts.
 
     Args:
         folder: Detectron2's OUTPUT_DIR or MMEngine's work folder.
@@ -167,15 +166,29 @@ def read_stamps(folder: str | os.PathLike[str]) -> Scores | None:
     Raises:
         InputError: a file is no stamp, or one without domains, of an earlier version.
     """
-    stamps = sorted(map(_read_stamp, find_stamps(folder)), key=lambda stamp: stamp["time"])
+    stamps = counted_stamps(folder)
     if not stamps:
         return None
-    latest = stamps[-1]
     domains: dict[str, float] = {}
     for stamp in stamps:
-        if _scored(stamp) == _scored(latest):
-            domains.update(stamp["domains"])
-    return Scores(latest["metric"], domains)
+        domains.update(stamp["domains"])
+    return Scores(stamps[-1]["metric"], domains)
+
+
+def counted_stamps(folder: str | os.PathLike[str]) -> list[dict]:
+    """The stamps that count as a run's last scores, the earliest first.
+
+    The latest stamp says of which weights, with which augmentation: stamps of others, left by an
+    earlier validation or run, are not mixed with it.
+
+    Args:
+        folder: as in `read_stamps`.
+
+    Raises:
+        InputError: as in `read_stamps`.
+    """
+    stamps = sorted(map(_read_stamp, find_stamps(folder)), key=lambda stamp: stamp["time"])
+    return [stamp for stamp in stamps if _scored(stamp) == _scored(stamps[-1])]
 
 
 def _read_stamp(path: Path) -> dict:
@@ -199,10 +212,13 @@ def _scored(stamp: dict) -> tuple:
 def half_width(values: Sequence[float]) -> float | None:
     """Half of the 95 % interval of the values' mean, by Student's t; None of fewer than two.
 
-    More than 30 values take the factor of 30, which is at most 5 % too wide.
+    NaN if one of them is, as an AP50 where nothing was detected. More than 30 values take the
+    factor of 30, which is at most 5 % too wide.
     """
     if len(values) < 2:
         return None
+    if any(map(math.isnan, values)):
+        return math.nan
     factor = T_95[min(len(values) - 1, len(T_95)) - 1]
     return factor * statistics.stdev(values) / len(values) ** 0.5
 

@@ -75,6 +75,7 @@ def test_no_baseline_no_gain_and_nan_stays():
     assert table(runs_of({"snr": PLAIN}, "AP50")).splitlines()[2].count("±") == 0
     last = table(runs_of({"plain": PLAIN, "snr": nan})).splitlines()[-1]
     assert last == "| snr | nan (nan) +nan | 1.0 (1.0) -9.0 |"
+    assert interval([math.nan, 1.0, 2.0]) == "+nan ± nan"
 
 
 def test_a_failed_run_stands_in_its_place():

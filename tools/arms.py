@@ -8,7 +8,7 @@ None is as the config has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from snr_plugins.errors import InputError
@@ -28,6 +28,8 @@ class Arm:
         probe_weight: of the probes' cross-entropy.
         shallow: after the first two stages alone, as the peers' papers have it.
         calibrate: False for gamma 1 and beta 0, True for the config's calibrated start.
+        loss_terms: "plus" or "minus", half of the restitution loss.
+        photometric: whether the training images change their colours, as the framework does it.
     """
 
     title: str
@@ -37,6 +39,8 @@ class Arm:
     probe_weight: float | None = None
     shallow: bool = False
     calibrate: bool = True
+    loss_terms: str | None = None
+    photometric: bool = False
 
 
 def _peer(title: str, layer: str, shallow: bool = True) -> Arm:
@@ -55,9 +59,18 @@ ARMS = {
     "snr_paper": Arm("SNR, the paper's", options={"trust": False}, calibrate=False),
     "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
     "snr_no_loss": Arm("SNR without its loss", loss_weight=0, probe_weight=0),
+    "snr_spatial_channel": _peer(
+        "SNR, spatial and channel gate, no loss", "snr_spatial_channel", shallow=False
+    ),
+    "snr_l_plus": Arm("SNR with L+ alone", loss_terms="plus"),
+    "snr_l_minus": Arm("SNR with L- alone", loss_terms="minus"),
     "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),
     "snr_bounded": Arm("SNR, bounded gate", options={"gate": "bounded"}),
     "snr_static": Arm("SNR, static gate", options={"gate": "static"}),
+}
+ARMS |= {
+    f"{word}_photometric": replace(ARMS[word], title=f"{title}, photometric", photometric=True)
+    for word, title in (("plain", "plain"), ("instance_norm", "instance norm"), ("snr", "SNR"))
 }
 
 
@@ -84,15 +97,21 @@ def config_of(arm: Arm, config: Path) -> Path:
 
 def overrides(arm: Arm, config: Path) -> Overrides:
     """What the arm changes in `config_of`, in the words of the config's framework."""
-    if arm.layer is None:
-        return []
-    return _of_mmengine(arm) if is_mmengine(config) else _of_detectron2(arm)
+    mmengine = is_mmengine(config)
+    found: Overrides = []
+    if arm.layer is not None:
+        found += _of_mmengine(arm) if mmengine else _of_detectron2(arm)
+    if arm.photometric:
+        key = "train_dataloader.dataset.photometric" if mmengine else "INPUT.PHOTOMETRIC"
+        found.append((key, True))
+    return found
 
 
 def _of_detectron2(arm: Arm) -> Overrides:
     settings: dict[str, object] = {} if arm.layer == "snr" else {"LAYER": arm.layer}
     settings |= {name.upper(): value for name, value in arm.options.items()}
     settings |= _known(LOSS_WEIGHT=arm.loss_weight, PROBE_WEIGHT=arm.probe_weight)
+    settings |= _known(LOSS_TERMS=arm.loss_terms)
     if arm.shallow:
         settings["STAGES"] = ["res2", "res3"]
     if not arm.calibrate:
@@ -111,7 +130,11 @@ def _of_mmengine(arm: Arm) -> Overrides:
     if arm.shallow:
         found.append(("model.backbone.snr_stages", ["layer1", "layer2"]))
     found += [(f"model.backbone.snr.{name}", value) for name, value in arm.options.items()]
-    weights = _known(snr_loss_weight=arm.loss_weight, snr_probe_weight=arm.probe_weight)
+    weights = _known(
+        snr_loss_weight=arm.loss_weight,
+        snr_probe_weight=arm.probe_weight,
+        snr_loss_terms=arm.loss_terms,
+    )
     found += [(f"model.{name}", value) for name, value in weights.items()]
     return found if arm.calibrate else [*found, ("custom_hooks", [])]
 

@@ -8,6 +8,8 @@ A plan is a mapping, or a list of them, an experiment each::
     seeds: [1, 2, 3, 4, 5]
     options: {SOLVER.MAX_ITER: 350}     # may be left out: overrides for every run
     targets: [synthetic_city_rain_val]  # may be left out: the config's own
+    title: Synthetic city, boxes        # may be left out; these two are for tools/report.py
+    source: synthetic_city_clear_val    # the domain that training has seen; left out: none
 
 An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
 ``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
@@ -30,7 +32,7 @@ from arms import Overrides, as_arguments, config_of, find_arm, is_mmengine, over
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
 
-KEYS = ("name", "config", "arms", "seeds", "options", "targets")
+KEYS = ("name", "config", "arms", "seeds", "options", "targets", "title", "source")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
 
 
@@ -44,6 +46,8 @@ class Experiment:
         seeds: arm to its seeds.
         options: overrides for every run.
         targets: what to test on; empty for the config's own.
+        title: of its table, for people.
+        source: the domain that training has seen; None where all that is tested is unseen.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Experiment:
     seeds: Mapping[str, Sequence[int]]
     options: Overrides
     targets: Sequence[str]
+    title: str
+    source: str | None
 
     def arguments(self, arm: str, seed: int, folder: Path) -> list[str]:
         """What ``tools/train.py`` takes for one run, which goes into ``folder``."""
@@ -138,6 +144,8 @@ def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experimen
         seeds=_seeds(where, entry["arms"], entry.get("seeds")),
         options=_options(where, entry.get("options") or {}),
         targets=_targets(where, entry.get("targets") or []),
+        title=_words(where, "title", entry) or entry["name"],
+        source=_words(where, "source", entry),
     )
     for arm in experiment.seeds:
         form = config_of(find_arm(arm), config)
@@ -204,3 +212,9 @@ def _targets(where: str, targets: object) -> list[str]:
     if not (isinstance(targets, list) and all(isinstance(name, str) for name in targets)):
         raise InputError(f"{where}targets must be a list of names")
     return targets
+
+
+def _words(where: str, key: str, entry: Mapping[Any, Any]) -> str | None:
+    if not isinstance(entry.get(key), (str, type(None))):
+        raise InputError(f"{where}{key} must be in words")
+    return entry.get(key)

@@ -29,6 +29,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.results import Scores, read_stamps
 
 TRAIN = Path(__file__).with_name("train.py")
+ROOT = TRAIN.parents[1]
 POLL = 0.2  # seconds
 PATIENCE = 10  # seconds that a child has to end by itself
 LOG = "output.txt"  # log.txt is Detectron2's own
@@ -151,6 +152,18 @@ def sole_user(folder: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
+def commit() -> str | None:
+    """The repository's commit, with ``+changes`` where files differ from it; None outside of it."""
+    if not (ROOT / ".git").exists():  # installed, perhaps inside somebody else's repository
+        return None
+    words = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes"]
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    except OSError:  # no git here
+        return None
+    return done.stdout.strip() or None
+
+
 class Child:
     """One run on its way: training and, where the config has no validation, a test."""
 
@@ -166,7 +179,8 @@ class Child:
         if run.folder.is_dir():  # of a killed or failed run
             shutil.rmtree(run.folder)
         run.folder.mkdir(parents=True)
-        run.note("started")
+        self._commit = commit()  # of the code that starts, whatever becomes of the folder meanwhile
+        run.note("started", commit=self._commit)
         self._start(run.arguments)
 
     def _start(self, arguments: list[str]) -> None:
@@ -197,9 +211,9 @@ class Child:
             except InputError as wrong:
                 error = str(wrong)
         if error is None:
-            self.run.note("finished", seconds=seconds)
+            self.run.note("finished", commit=self._commit, seconds=seconds)
         else:
-            self.run.note("failed", seconds=seconds, error=error)
+            self.run.note("failed", commit=self._commit, seconds=seconds, error=error)
         return True
 
     def _last_line(self) -> str:

@@ -33,8 +33,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     # the layers. build_snr_resnet_backbone and build_snr_resnet_fpn_backbone are short ways.
     snr.BACKBONE = "build_resnet_fpn_backbone"
 
-    # What follows the stages: "snr", "instance_norm" alone, "mixstyle", "dsu" or
-    # "normalisation_perturbation"; or what sits in their blocks, "ibn_a" or "ibn_b". See
+    # What follows the stages: "snr", "snr_spatial_channel", "instance_norm" alone, "mixstyle",
+    # "dsu" or "normalisation_perturbation"; or what sits in their blocks, "ibn_a" or "ibn_b". See
     # snr_plugins/nn/layers.py.
     snr.LAYER = "snr"
 
@@ -71,6 +71,10 @@ def add_snr_config(cfg: CfgNode) -> None:
     # Weight of the cross-entropy that teaches each SNR's linear probe to tell classes apart.
     # The restitution loss compares entropies of that probe; untrained, they mean nothing.
     snr.PROBE_WEIGHT = 0.1
+
+    # "both" halves of the restitution loss, or for ablations "plus" or "minus" alone: that
+    # restitution sharpens the prediction, or that contamination blurs it.
+    snr.LOSS_TERMS = "both"
 
     cfg.MODEL.SNR = snr
 

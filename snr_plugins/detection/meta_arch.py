@@ -58,6 +58,7 @@ class Restitution(Detector):
         snr_num_classes: classes of the ground truth.
         snr_loss_weight: weight of the restitution loss; with both weights 0 it is not computed.
         snr_probe_weight: weight of the probes' cross-entropy.
+        snr_loss_terms: "both" halves of the restitution loss, or "plus" or "minus" alone.
         snr_calibrate: whether new SNRs start at the style of the first batch.
         kwargs: the detector's own.
 
@@ -72,6 +73,7 @@ class Restitution(Detector):
         snr_num_classes: int,
         snr_loss_weight: float = 0.1,
         snr_probe_weight: float = 0.1,
+        snr_loss_terms: str = "both",
         snr_calibrate: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -83,7 +85,9 @@ class Restitution(Detector):
                 "MODEL.BACKBONE.NAME to build_snr_resnet_fpn_backbone, build_snr_resnet_backbone "
                 "or build_snr_backbone and name its stages in MODEL.SNR.STAGES"
             )
-        self.snr_losses = StageLosses(layers, snr_num_classes, snr_loss_weight, snr_probe_weight)
+        self.snr_losses = StageLosses(
+            layers, snr_num_classes, snr_loss_weight, snr_probe_weight, snr_loss_terms
+        )
         self._box_pools = {
             name: ROIAlign(1, 1 / _stride(name, snr), BOX_SAMPLES, aligned=True)
             for name, snr in layers.items()
@@ -101,6 +105,7 @@ class Restitution(Detector):
             "snr_num_classes": detector.get("num_classes", cfg.MODEL.ROI_HEADS.NUM_CLASSES),
             "snr_loss_weight": cfg.MODEL.SNR.LOSS_WEIGHT,
             "snr_probe_weight": cfg.MODEL.SNR.PROBE_WEIGHT,
+            "snr_loss_terms": cfg.MODEL.SNR.LOSS_TERMS,
             "snr_calibrate": cfg.MODEL.SNR.CALIBRATE,
         }
 

@@ -8,6 +8,7 @@ from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
 from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
+from snr_plugins.nn.spatial import SpatialSNR
 from snr_plugins.nn.stage_losses import StageLosses
 from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_layers
 from snr_plugins.nn.trust import Trust, style_distances
@@ -27,6 +28,7 @@ __all__ = [
     "RestitutionLoss",
     "RestitutionTerms",
     "Shape",
+    "SpatialSNR",
     "StageLosses",
     "StyleLayer",
     "Trust",

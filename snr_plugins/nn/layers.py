@@ -9,10 +9,12 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn.ibn import IBNa, IBNb
 from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
 from snr_plugins.nn.snr import SNR
+from snr_plugins.nn.spatial import SpatialSNR
 from snr_plugins.nn.style import InstanceNorm, StyleLayer
 
 LAYERS: dict[str, type[StyleLayer]] = {
     "snr": SNR,
+    "snr_spatial_channel": SpatialSNR,
     "instance_norm": InstanceNorm,  # what SNR is without its gate
     "ibn_a": IBNa,
     "ibn_b": IBNb,

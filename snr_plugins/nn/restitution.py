@@ -19,16 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Affine, at_least_float32
 from snr_plugins.nn.style import Observation
+
+TERMS = ("both", "plus", "minus")  # L+ + L-, or one of them alone, for ablations
 
 
 class RestitutionTerms(NamedTuple):
     """The loss of one stage, all scalars; gradients flow through the first two.
 
-    ``restitution`` is L+ + L-, ``probe`` the cross-entropy of phi on the enhanced feature.
-    The entropies (nats, detached means) are for logging: enhanced < normalised < contaminated
-    is what training should bring about.
+    ``restitution`` is L+ + L-, or the one of them that was asked for; ``probe`` the cross-entropy
+    of phi on the enhanced feature. The entropies (nats, detached means) are for logging: enhanced <
+    normalised < contaminated is what training should bring about.
     """
 
     restitution: Tensor
@@ -48,10 +51,19 @@ class RestitutionLoss(nn.Module):
     Args:
         channels: C of the stage.
         num_classes: K of phi.
+        terms: "both" (the paper), or "plus" or "minus" for L+ or L- alone.
+
+    Raises:
+        InputError: there are no such terms.
     """
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, terms: str = "both") -> None:
         super().__init__()
+        if terms not in TERMS:
+            raise InputError(
+                f"the restitution loss has no terms '{terms}'; choose from: {', '.join(TERMS)}"
+            )
+        self.terms = terms
         self.probe = nn.Linear(channels, num_classes)
         nn.init.normal_(self.probe.weight, std=0.01)
         nn.init.zeros_(self.probe.bias)
@@ -105,13 +117,17 @@ class RestitutionLoss(nn.Module):
         entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
         return self._terms(per_feature, entropies, labels, ignore_index)
 
-    @staticmethod
     def _terms(
-        logits: list[Tensor], entropies: list[Tensor], labels: Tensor, ignore_index: int = -100
+        self,
+        logits: list[Tensor],
+        entropies: list[Tensor],
+        labels: Tensor,
+        ignore_index: int = -100,
     ) -> RestitutionTerms:
         """``logits`` and ``entropies`` in the order of :func:`_maps`."""
         normalised, enhanced, contaminated = entropies
-        ranking = F.softplus(enhanced - normalised) + F.softplus(normalised - contaminated)
+        plus, minus = F.softplus(enhanced - normalised), F.softplus(normalised - contaminated)
+        ranking = {"both": plus + minus, "plus": plus, "minus": minus}[self.terms]
         supervised = F.cross_entropy(
             at_least_float32(logits[1]), labels, ignore_index=ignore_index, reduction="sum"
         )

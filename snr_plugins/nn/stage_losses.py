@@ -33,6 +33,10 @@ class StageLosses(nn.ModuleDict):
         num_classes: K of the probes.
         loss_weight: of the restitution loss, summed over the SNRs.
         probe_weight: of the probes' cross-entropy, summed over the SNRs.
+        loss_terms: "both", or "plus" or "minus" for L+ or L- alone.
+
+    Raises:
+        InputError: there are no such terms.
 
     Example:
         >>> import torch
@@ -59,11 +63,12 @@ class StageLosses(nn.ModuleDict):
         num_classes: int,
         loss_weight: float = 0.1,
         probe_weight: float = 0.1,
+        loss_terms: str = "both",
     ) -> None:
         learns = loss_weight > 0 or probe_weight > 0
         super().__init__(
             {
-                _key(name): RestitutionLoss(snr.channels, num_classes)
+                _key(name): RestitutionLoss(snr.channels, num_classes, loss_terms)
                 for name, snr in layers.items()
                 if learns
             }

@@ -17,7 +17,8 @@ class DomainIoUMetric(IoUMetric):
     """MMSegmentation's ``IoUMetric`` over the frames of one domain.
 
     With one such metric for each domain, a loader over a ``ConcatDataset`` of them all gives
-    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop. The frames of
+    ``clear/mIoU``, ``foggy_beta_0.02/mIoU`` and so on in MMEngine's own test loop, and for every
+    class ``clear/IoU-car``; NaN where it is neither there nor predicted. The frames of
     `snr_plugins.segmentation.datasets` name their domain, and those of anybody's dataset in a
     ``DomainDataset``. ``CheckpointHook(save_best="day/mIoU", rule="greater")`` keeps the network
     that is best on one domain; let it be the source's, as a target's scores are the test.
@@ -71,8 +72,20 @@ class DomainIoUMetric(IoUMetric):
                 "loader, or remove its DomainIoUMetric."
             )
         if self.classes is None:
-            return super().compute_metrics(counted)
+            return self._with_classes(counted)
         return self._compute_over(self.classes, counted)
+
+    def _with_classes(self, results: list) -> dict[str, float]:
+        """The framework's scores, and the IoU of each class, which it only prints."""
+        scores = super().compute_metrics(results)
+        if results and "mIoU" in self.metrics:
+            areas = [sum(frames) for frames in zip(*results, strict=True)]
+            iou = self.total_area_to_metrics(*areas, ["mIoU"], self.nan_to_num)["IoU"]
+            names = self.dataset_meta["classes"]
+            scores |= {
+                f"IoU-{n}": round(100 * float(v), 2) for n, v in zip(names, iou, strict=True)
+            }
+        return scores
 
     def _compute_over(self, classes: Sequence[str], results: list) -> dict[str, float]:
         all_meta = self.dataset_meta  # type: ignore[has-type]
@@ -86,8 +99,6 @@ class DomainIoUMetric(IoUMetric):
         # The framework takes the names of its table, and how many there are, from dataset_meta.
         self.dataset_meta = {**all_meta, "classes": classes}
         try:
-            return super().compute_metrics(
-                [tuple(area[kept] for area in areas) for areas in results]
-            )
+            return self._with_classes([tuple(area[kept] for area in areas) for areas in results])
         finally:
             self.dataset_meta = all_meta

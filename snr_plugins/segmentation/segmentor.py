@@ -42,6 +42,7 @@ class RestitutionSegmentor(Segmentor):
     Args:
         snr_loss_weight: weight of the restitution loss; with both weights 0 it is not computed.
         snr_probe_weight: weight of the probes' cross-entropy.
+        snr_loss_terms: "both" halves of the restitution loss, or "plus" or "minus" alone.
         kwargs: the segmentor's own.
 
     Raises:
@@ -53,6 +54,7 @@ class RestitutionSegmentor(Segmentor):
         *args: Any,
         snr_loss_weight: float = 0.1,
         snr_probe_weight: float = 0.1,
+        snr_loss_terms: str = "both",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -63,7 +65,7 @@ class RestitutionSegmentor(Segmentor):
                 "SNRBackbone, or add neck=dict(type='SNRNeck', ...)"
             )
         self.snr_losses = StageLosses(
-            find_snr(self), self.num_classes, snr_loss_weight, snr_probe_weight
+            find_snr(self), self.num_classes, snr_loss_weight, snr_probe_weight, snr_loss_terms
         )
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:

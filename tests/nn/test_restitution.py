@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.timing import peak_bytes
+from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, RestitutionLoss, find_snr, observed, textbook
 from tests.nn.watch import observation_of, saved_maps
 
@@ -75,6 +76,26 @@ def test_boxes_equal_textbook(stage):
     expected = textbook.ranking(*[textbook.entropy(z) for z in logits])
     inputs = [x, *snr.parameters(), *loss.parameters()]
     assert_same_loss_and_gradients(terms, expected, F.cross_entropy(logits[1], labels), inputs)
+
+
+@pytest.mark.parametrize("terms", ["plus", "minus"])
+def test_one_half_alone(stage, terms):
+    """L+ = softplus(H(F~+) - H(F~)), L- = softplus(H(F~) - H(F~-)), on whole maps."""
+    snr, loss, x = stage
+    loss.terms = terms
+    labels = torch.tensor([0, 3, 4])
+    got = loss.pooled(observation_of(snr, x), labels)
+    logits = [loss.probe(f.mean(dim=(2, 3))) for f in textbook.features(snr, x)]
+    normalised, enhanced, contaminated = (textbook.entropy(z) for z in logits)
+    first, second = {"plus": (enhanced, normalised), "minus": (normalised, contaminated)}[terms]
+    expected = torch.log1p(torch.exp(first - second)).mean()
+    inputs = [x, *snr.parameters(), *loss.parameters()]
+    assert_same_loss_and_gradients(got, expected, F.cross_entropy(logits[1], labels), inputs)
+
+
+def test_other_terms_are_refused_in_one_sentence():
+    with pytest.raises(InputError, match="no terms 'L'; choose from: both, plus, minus"):
+        RestitutionLoss(CHANNELS, CLASSES, "L")
 
 
 def test_no_box_and_no_labelled_pixel_give_zero_on_the_graph(stage):

@@ -207,7 +207,10 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
         ({"snr_stages": ["layer1", "layer1"]}, r"SNRResNet snr_stages=.* named twice"),
         ({"snr_stages": "layer1"}, "must be a list of stage names"),
         ({"snr": {"reduction": 32}}, "SNRResNet .*reduction 32 .* 16 channels; .* from 1 to 16"),
-        ({"snr_layer": "mixed"}, "no style layer 'mixed'; choose from: snr, instance_norm, ibn_a"),
+        (
+            {"snr_layer": "mixed"},
+            "no style layer 'mixed'; choose from: snr, snr_spatial_channel, in",
+        ),
         ({"snr_layer": "dsu", "snr": {"eps": 1}}, "dsu has no option 'eps'; choose from: probab"),
         ({"snr": {"gate": "ajar"}}, "SNRResNet .*no gate 'ajar'; choose from: residual, bounded"),
         (

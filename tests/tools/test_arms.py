@@ -15,6 +15,7 @@ from snr_plugins.nn import (
     IBNb,
     MixStyle,
     NormalisationPerturbation,
+    SpatialSNR,
     find_layers,
 )
 from snr_plugins.nn.gate import GATES
@@ -35,7 +36,7 @@ def detector(word):
     from snr_plugins.detection.trainer import Trainer
 
     cfg = load_config(*arguments_of(word, BOXES))
-    return cfg.MODEL.SNR, Trainer.build_model(cfg)
+    return cfg, Trainer.build_model(cfg)
 
 
 def segmentor(word):
@@ -53,10 +54,24 @@ def segmentor(word):
     return cfg, MODELS.build(cfg.model)
 
 
+def photometric(build, cfg):
+    """Whether the framework's own pipeline of training images changes their colours."""
+    if build is detector:
+        return cfg.INPUT.PHOTOMETRIC
+    from mmengine.registry import DefaultScope
+    from mmseg.registry import DATASETS
+
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        dataset = DATASETS.build({**cfg.train_dataloader.dataset, "lazy_init": True})
+    return "PhotoMetricDistortion" in {type(step).__name__ for step in dataset.pipeline.transforms}
+
+
 @pytest.mark.parametrize("build", [detector, segmentor])
 @pytest.mark.parametrize("word", ARMS)
 def test_each_word_builds_what_it_says(build, word):
     settings, model = build(word)
+    assert photometric(build, settings) == word.endswith("_photometric")
+    word = word.removesuffix("_photometric")
     layers = list(find_layers(model).values())
     losses = getattr(model, "snr_losses", {})
     if word == "plain":
@@ -64,6 +79,7 @@ def test_each_word_builds_what_it_says(build, word):
         return
     peers = {
         "ibn_a": (IBNa, 3 + 4 + 6),  # each block's first norm
+        "snr_spatial_channel": (SpatialSNR, 3),
         "ibn_b": (IBNb, 2),
         "mixstyle": (MixStyle, 2),
         "dsu": (DSU, 2),
@@ -85,7 +101,9 @@ def test_each_word_builds_what_it_says(build, word):
     assert bool(losses) == (word != "snr_no_loss")
     gates = {"snr_bounded": "bounded", "snr_static": "static"}
     assert {type(layer.gate) for layer in layers} == {GATES[gates.get(word, "residual")]}
-    calibrated = settings.CALIBRATE if build is detector else bool(settings.custom_hooks)
+    halves = {"snr_l_plus": "plus", "snr_l_minus": "minus"}
+    assert {loss.terms for loss in losses.values()} <= {halves.get(word, "both")}
+    calibrated = settings.MODEL.SNR.CALIBRATE if build is detector else bool(settings.custom_hooks)
     assert calibrated == (word != "snr_paper")
     trusted = word not in ("snr_paper", "snr_no_trust")
     assert all((layer.trust is not None) == trusted for layer in layers)

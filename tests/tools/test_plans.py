@@ -52,6 +52,7 @@ def test_arms_with_seeds_of_their_own_and_several_experiments(tmp_path):
     first, second = plan(tmp_path, two)
     assert first.seeds == {"plain": [1, 2], "snr": [1]}
     assert second.seeds == {"plain": [3]} and not second.targets
+    assert (second.title, second.source) == ("b", None)
 
 
 def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
@@ -83,6 +84,7 @@ def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
         (GOOD.replace("[1, 2]", "[-1]"), "seeds of plain must be a list of different whole"),
         (GOOD + "options: [A, 1]\n", "options must be a mapping of a config's keys to values"),
         (GOOD + "options: {MODEL: {SNR: 1}}\n", "options: MODEL must be a key in dots with a word"),
+        (GOOD + "source: [a_val]\n", "city: source must be in words"),
         (GOOD + "targets: rain\n", "city: targets must be a list of names"),
         (
             f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,

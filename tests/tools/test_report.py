@@ -1,0 +1,290 @@
+"""Reports of stamps as the frameworks leave them; figures against SciPy and sums by hand."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import figures
+import numpy as np
+import pytest
+import yaml
+from page import page_of
+from plans import read_plan
+from records import RECORDS, neutral, read_records, record_of, write_record
+from report import DOCS, PUBLISHED, generated
+from runs import runs_of
+from scipy import stats
+from tables import comparison, with_blocks
+
+from snr_plugins.errors import InputError
+from snr_plugins.results import describe_checkpoint, write_stamp
+from tests.end_to_end.conftest import ROOT
+from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
+
+BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
+CLASSES = ["person", "car"]
+CLEAR, FOG, RAIN = DOMAINS = ("city_clear_val", "city_foggy_val", "city_rain_val")
+# arm, then seed, to the scores on clear, fog and rain; a run without has failed
+SCORES = {
+    "plain": {1: (50.0, 20.0, 4.0), 2: (52.0, 24.0, 3.0), 3: (51.0, 19.0, 8.0)},
+    "instance_norm": {1: (48.0, 30.0, 9.0), 2: (49.0, 33.0, 10.0), 4: (47.0, 31.0, 12.0)},
+    "dsu": {1: None},
+    "mixstyle": {1: (50.0, 21.0, 4.0), 2: None},
+    "snr": {1: (51.0, 31.0, 9.0), 2: (52.5, 32.0, 14.0), 3: (50.0, 36.0, math.nan)},
+}
+
+
+def write_run(run, scores):
+    """A run of Detectron2 as tools/compare.py leaves it; each class scores 1 beside the mean."""
+    run.folder.mkdir(parents=True)
+    if scores is None:
+        run.note("failed", seconds=4, error=f"MODEL.WEIGHTS: {run.folder}/a.pth does not exist")
+        return
+    weights = run.folder / "model_final.pth"
+    weights.write_bytes(run.name.encode())
+    for domain, score in zip(DOMAINS, scores, strict=True):
+        classes = {} if math.isnan(score) else {"person": score - 1, "car": score + 1}
+        counts = {"images": 80, "boxes": 9, "groups": 0, "box_convention": "detectron2"}
+        about = {"name": domain, "folder": str(run.folder), "betas": [], "classes": CLASSES}
+        found = {"AP50": score, **{f"AP50-{name}": value for name, value in classes.items()}}
+        folder = run.folder / "inference" / domain
+        folder.mkdir(parents=True)
+        stamp = {
+            "datasets": [about | counts],
+            "image_size": "256, at most 512",
+            "test_time_augmentation": "none",
+            "checkpoint": describe_checkpoint(weights, 60),
+            "seed": run.seed,
+            "versions": {"snr_plugins": "0.1.0"},
+            "scores": {"bbox": {**found, "AP50-11-points": 7.0}},
+            "metric": "AP50",
+            "domains": {domain: score},
+            "style_distance": {domain: {"backbone.bottom_up.res2.snr": run.seed + 0.5}},
+        }
+        write_stamp(folder / f"{domain}_stamp.json", stamp)
+    lines = [{"iteration": i, "total_loss": 3 - i / 60} for i in range(60)]
+    lines.append({"iteration": 0, "snr/bottom_up_res2/entropy_enhanced": 2.0})
+    (run.folder / "metrics.json").write_text("\n".join(map(json.dumps, lines)))
+    run.note("finished", commit="0123456789ab", seconds=300)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "plan.yaml"
+    arms = {arm: list(seeds) for arm, seeds in SCORES.items()}
+    entry = {"name": "city", "title": "A city", "config": BOXES, "arms": arms, "source": CLEAR}
+    path.write_text(yaml.safe_dump(entry, sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def record(plan, tmp_path):
+    """Kept and read again."""
+    (city,) = read_plan(plan)
+    runs = runs_of([city], tmp_path / "runs")
+    for run in runs:
+        write_run(run, SCORES[run.arm][run.seed])
+    write_record(record_of(city, runs, plan, None), tmp_path / "kept")
+    (found,) = read_records(tmp_path / "kept")
+    return found
+
+
+def values(arm, domain):
+    return {seed: s[DOMAINS.index(domain)] for seed, s in SCORES[arm].items() if s is not None}
+
+
+@pytest.mark.parametrize("baseline", ["plain", "instance_norm"])
+@pytest.mark.parametrize("domain", [CLEAR, FOG])
+def test_gains_have_the_interval_of_scipys_paired_t_test(record, domain, baseline):
+    ours, theirs = values("snr", domain), values(baseline, domain)
+    common = [seed for seed in ours if seed in theirs]
+    assert len(common) == (3 if baseline == "plain" else 2)
+    test = stats.ttest_rel([ours[s] for s in common], [theirs[s] for s in common])
+    low, high = test.confidence_interval(0.95)
+    gain = figures.paired(
+        figures.scores(record, "snr", domain), figures.scores(record, baseline, domain)
+    )
+    found = (gain.value - gain.around, gain.value + gain.around, gain.count)
+    assert found == pytest.approx((low, high, len(common)), abs=2e-3)
+
+
+def test_spread_is_the_deviation_of_a_sample(record):
+    spread = figures.spread(figures.scores(record, "plain", FOG))
+    of_numpy = np.std([20.0, 24.0, 19.0], ddof=1)
+    assert spread == (21.0, pytest.approx(of_numpy), 3)
+
+
+def test_the_mean_of_the_unseen_is_taken_within_each_seed(record):
+    assert figures.scores(record, "plain", figures.UNSEEN) == {1: 12.0, 2: 13.5, 3: 13.5}
+
+
+def test_the_drop_is_paired_within_each_run(record):
+    drop = figures.drop(record, "plain", FOG)  # -30, -28, -32
+    assert drop == (-30.0, pytest.approx(4.303 * 2 / 3**0.5, abs=1e-3), 3)
+    assert figures.drop({**record, "source": None}, "plain", FOG) is None
+
+
+def test_what_is_kept_names_no_machine_and_loses_nothing(record, tmp_path):
+    text = (tmp_path / "kept" / "city.json").read_text()
+    assert str(tmp_path) not in text and not re.search(r'[" ]/\w', text)
+    run = record["arms"]["snr"]["runs"][0]
+    assert run["scores"] == dict(zip(DOMAINS, SCORES["snr"][1], strict=True))
+    assert run["classes"][FOG] == {"person": 30.0, "car": 32.0}  # not the 11 points
+    assert run["distances"][RAIN] == {"backbone.bottom_up.res2.snr": 1.5}
+    assert run["command"] == (
+        "python tools/train.py configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml "
+        "SEED 1 OUTPUT_DIR output/city/snr_1"
+    )
+    assert (run["commit"], run["checkpoint"]["iteration"]) == ("0123456789ab", 60)
+    loss = run["curves"]["loss"]
+    assert (loss["iterations"][0], loss["iterations"][-1], len(loss["values"])) == (1, 60, 30)
+    assert loss["values"][-1] == pytest.approx(3 - 59 / 60, abs=1e-4)
+    assert run["curves"]["res2/enhanced"] == {"iterations": [1], "values": [2.0]}
+    (failed,) = record["arms"]["dsu"]["runs"]
+    assert failed["error"] == "MODEL.WEIGHTS: a.pth does not exist"
+
+
+def test_paths_of_the_repository_stay_and_others_keep_their_name():
+    text = f"{ROOT}/configs/a.yaml lacks '/tmp/x y/b.pth', 1/2, ../c, ~/d, https://e.org/f"
+    assert neutral(text) == "configs/a.yaml lacks 'x y/b.pth', 1/2, ../c, ~/d, https://e.org/f"
+
+
+def test_tables_in_markdown(record):
+    lines = comparison(record).splitlines()
+    assert "| AP50 | clear | foggy | rain | mean of the unseen |" in lines
+    assert "| plain | 51.0 ± 1.0 (3) | 21.0 ± 2.6 (3) | 5.0 ± 2.6 (3) | 13.0 ± 0.9 (3) |" in lines
+    assert "| DSU | failed | failed | failed | failed |" in lines
+    assert "| MixStyle | 50.0 (1, 1 failed) | 21.0 (1, 1 failed) |" in "\n".join(lines)
+    assert "- DSU, seed 1: MODEL.WEIGHTS: a.pth does not exist" in lines
+    # over plain on clear: +1, +0.5, -1; in fog +11, +8, +17; in rain +5, +11
+    assert (
+        "| SNR, the config's default | +0.2 ± 2.6 (3) | **+12.0 ± 11.4** (3) | +nan ± nan (3) |"
+        " +nan ± nan (3) |"
+    ) in lines
+    # over instance norm, seeds 1 and 2 alone: +3, +3.5; +1, -1; 0, +4; +0.5, +1.5
+    assert (
+        "| SNR, the config's default | **+3.2 ± 3.2** (2) | +0.0 ± 12.7 (2) | +2.0 ± 25.4 (2) |"
+        " +1.0 ± 6.4 (2) |"
+    ) in lines
+    assert "| person | +0.2 ± 2.6 (3) | +12.0 ± 11.4 (3) | +8.0 ± 38.1 (2) |" in [
+        line.replace("*", "") for line in lines
+    ]
+    assert any(line.startswith("nan: not a number. The evaluator has no AP50") for line in lines)
+    assert "    python tools/compare.py plan.yaml    # all of it" in lines
+
+
+def test_one_arm_on_its_source_alone_has_no_gains_and_no_drop(record):
+    alone = {**record, "domains": [CLEAR], "arms": {"plain": record["arms"]["plain"]}}
+    text = comparison(alone)
+    assert "| plain | 51.0 ± 1.0 (3) |" in text and "unseen: none" in text
+    assert "Gain over" not in text and "From clear" not in text
+    assert "to the unseen" not in page_of([alone], [])
+
+
+def test_the_page_needs_nothing_else(record):
+    page = page_of([record], yaml.safe_load(PUBLISHED.read_text()))
+    assert not re.search(r"<script|<link|<img|src=|https?:|url\(|@import", page)
+    assert page.count("<svg") >= 4 + 4 + 4 + 1  # scores, gains over both, the loss
+    assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page
+    assert "nan" not in re.findall(r'(?:cx|d|width|points)="[^"]*"', page)
+    assert "Failed, and in no mean: DSU, seed 1" in page
+    assert "nan: not a number. The evaluator has no AP50" in page
+    assert "Published by others" in page and "DivAlign" in page
+
+
+def test_a_name_that_looks_like_markup_stays_text(record):
+    record["title"] = "A <b>city</b>"
+    record["arms"]["snr"]["title"] = "SNR <i>"
+    page = page_of([record], [])
+    assert "<b>city" not in page and "<i>" not in page.replace("<i></i>", "")
+
+
+def test_docs_are_what_the_tool_makes_of_what_is_kept():
+    text = DOCS.read_text()
+    assert generated(text, read_records(RECORDS), yaml.safe_load(PUBLISHED.read_text())) == text
+    assert "<!-- report: published -->" in text
+
+
+def test_prose_stays_and_blocks_are_written_anew():
+    page = "# Mine\n\n<!-- report: a -->\nold\n<!-- end of report: a -->\n\nSo it is.\n"
+    new = with_blocks(page, {"a": ("A", "new"), "b": ("B", "more")})
+    assert new == (
+        "# Mine\n\n<!-- report: a -->\n\nnew\n\n<!-- end of report: a -->\n\nSo it is.\n\n"
+        "## B\n\n<!-- report: b -->\n\nmore\n\n<!-- end of report: b -->\n"
+    )
+    assert with_blocks(new, {"a": ("A", "new"), "b": ("B", "more")}) == new
+    with pytest.raises(InputError, match="the block 'a' has no end: write <!-- end of report: a"):
+        with_blocks("<!-- report: a -->\n", {"a": ("A", "new")})
+    with pytest.raises(InputError, match="no comparison for the block 'a': remove the block"):
+        with_blocks(page, {})
+
+
+def test_faults_are_one_sentence_each(plan, tmp_path):
+    (city,) = read_plan(plan)
+    runs = runs_of([city], tmp_path / "runs")
+    with pytest.raises(InputError, match="city: no run has finished; tools/compare.py runs it"):
+        record_of(city, runs, plan, None)
+    for run in runs[:2]:
+        write_run(run, (1.0, 2.0, 3.0))
+    text = plan.read_text().replace(f"source: {CLEAR}", "source: day")
+    plan.write_text(text)
+    (other,) = read_plan(plan)
+    with pytest.raises(InputError, match="source day was not tested; choose from: city_clear_val"):
+        record_of(other, runs, plan, None)
+    path = runs[1].folder / "inference" / RAIN / f"{RAIN}_stamp.json"
+    stamp = json.loads(path.read_text())
+    stamp["datasets"][0]["images"] = 79
+    path.write_text(json.dumps(stamp))
+    with pytest.raises(InputError, match="differs from the others in datasets: .*79.*; run all of"):
+        record_of(city, runs, plan, None)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "other.json").write_text("{}")
+    with pytest.raises(InputError, match=r"other.json is no comparison that tools/report.py has"):
+        read_records(tmp_path / "kept")
+
+
+@pytest.mark.slow
+def test_a_real_comparison_from_training_to_page(tmp_path):
+    streets = write_two_colour_streets(tmp_path / "camvid")
+    pairs = [option.split("=", 1) for option in small_network(streets)]
+    entry = {
+        "name": "camvid",
+        "config": str(CONFIGS / "fcn_thin_r50_camvid.py"),
+        "arms": ["plain", "snr"],
+        "seeds": [1],
+        "source": "day",
+        "options": {key: yaml.safe_load(value) for key, value in pairs if "seed" not in key},
+    }
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(entry, sort_keys=False))
+    shutil.copy(DOCS, tmp_path / "docs.md")
+    for tool, *words in (
+        ("compare", "--out", tmp_path / "runs"),
+        ("report", "--runs", tmp_path / "runs", "--records", tmp_path / "kept")
+        + ("--docs", tmp_path / "docs.md", "--page", tmp_path / "page.html"),
+    ):
+        done = subprocess.run(
+            [sys.executable, f"tools/{tool}.py", tmp_path / "plan.yaml", *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    text = (tmp_path / "kept" / "camvid.json").read_text()
+    assert str(tmp_path) not in text and str(Path.home()) not in text
+    (run,) = json.loads(text)["arms"]["snr"]["runs"]
+    # MMEngine's own record of the validation
+    (log,) = (tmp_path / "runs" / "camvid" / "snr_1").glob("*/vis_data/scalars.json")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert run["scores"] == {"day": lines[-1]["day/mIoU"], "dusk": lines[-1]["dusk/mIoU"]}
+    assert run["classes"]["dusk"]["sky"] == lines[-1]["dusk/IoU-sky"]
+    assert set(run["distances"]) == {"day", "dusk"}
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert run["curves"]["loss"]["values"] == pytest.approx(losses, rel=1e-4)
+    assert "layer1/contaminated" in run["curves"]
+    assert re.fullmatch(r"[0-9a-f]{12}(\+changes)?", run["commit"])
+    assert "## camvid" in (tmp_path / "docs.md").read_text()
+    assert '<section id="camvid">' in (tmp_path / "page.html").read_text()

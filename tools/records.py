@@ -1,0 +1,211 @@
+"""What is kept of a comparison: one small JSON file, in which nothing names a machine.
+
+The stamps, logs and ``run.json`` of its runs hold far more, and paths of the machine that ran them.
+Kept is, for each arm and seed, what a reader compares, or needs to run it again::
+
+    name, title, config, command, source    as in its plan
+    metric, domains, image_size, test_time_augmentation, datasets, versions    as in the stamps
+    arms: {arm: {title, runs: [run ...]}}
+
+A run has ``seed``, ``status`` ("finished" or "failed", with ``error``), ``command``, ``commit``,
+``seconds`` and, once finished, ``checkpoint`` (its SHA-256 and iteration), ``scores`` by domain,
+``classes`` by domain and class, ``distances`` by domain and layer, and ``curves``: ``loss`` and
+each stage's entropies over ``iterations``. Scores are in percent; null is not a number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from arms import find_arm
+from curves import read_curves
+from plans import Experiment
+from runs import ROOT, Run
+
+from snr_plugins.data.files import write_whole
+from snr_plugins.errors import InputError
+from snr_plugins.results import counted_stamps
+
+RECORDS = ROOT / "benchmarks" / "results" / "comparisons"
+# A path from the root of a machine: not what follows a name, a dot or a scheme, as in a/b or ://
+PATH = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\],;:]+/)*[^\s/'\"\],;:]+")
+# What all runs of a comparison must share to stand in one table
+SHARED = ("metric", "domains", "image_size", "test_time_augmentation", "datasets")
+
+
+def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: str | None) -> dict:
+    """What is kept of an experiment.
+
+    A run that has not ended, or has not begun, is left out.
+
+    Args:
+        experiment: of a plan.
+        runs: all of its runs.
+        plan: its file.
+        commit: of runs whose ``run.json`` names none.
+
+    Raises:
+        InputError: no run has finished; runs differ in what was tested and how; or ``source`` was
+            not tested.
+    """
+    ended = [run for run in runs if run.record["status"] in ("finished", "failed")]
+    shared: dict[str, Any] = {}
+    arms = {arm: {"title": find_arm(arm).title, "runs": []} for arm in experiment.seeds}
+    for run in ended:
+        arms[run.arm]["runs"].append(_kept(run, shared, commit))
+    if not shared:
+        raise InputError(f"{experiment.name}: no run has finished; tools/compare.py runs it")
+    if experiment.source not in (None, *shared["domains"]):
+        raise InputError(
+            f"{experiment.name}: source {experiment.source} was not tested; choose from: "
+            f"{', '.join(shared['domains'])}"
+        )
+    return {
+        "name": experiment.name,
+        "title": experiment.title,
+        "config": neutral(str(experiment.config)),
+        "command": f"python tools/compare.py {neutral(str(plan))}",
+        "source": experiment.source,
+        **shared,
+        "arms": {arm: content for arm, content in arms.items() if content["runs"]},
+    }
+
+
+def _kept(run: Run, shared: dict[str, Any], commit: str | None) -> dict:
+    """Of a run that has ended; ``shared`` takes what all have in common from the first."""
+    record = run.record
+    kept = {
+        "seed": run.seed,
+        "status": record["status"],
+        "command": shlex.join(["python", "tools/train.py", *map(neutral, run.asked)]),
+        "commit": record.get("commit") or commit,
+        "seconds": record["seconds"],
+    }
+    if record["status"] == "failed":
+        return {**kept, "error": neutral(record["error"])}
+    return {**kept, **_scored(run, shared)}
+
+
+def _scored(run: Run, shared: dict[str, Any]) -> dict:
+    stamps = counted_stamps(run.folder)
+    domains = run.read_scores().domains
+    last = stamps[-1]
+    found = {
+        "metric": last["metric"],
+        "domains": list(domains),
+        "image_size": last["image_size"],
+        "test_time_augmentation": last["test_time_augmentation"],
+        "versions": last["versions"],
+        "datasets": _datasets(stamps),
+    }
+    for key in SHARED:
+        if shared.setdefault(key, found[key]) != found[key]:
+            raise InputError(
+                f"{run.name} differs from the others in {key}: {found[key]} instead of "
+                f"{shared[key]}; run all of them alike"
+            )
+    shared.setdefault("versions", found["versions"])
+    classes: dict[str, dict] = {}
+    distances: dict[str, dict] = {}
+    for stamp in stamps:
+        classes |= class_scores(stamp)
+        distances |= {name: d for name, d in stamp.get("style_distance", {}).items() if d}
+    weights = last["checkpoint"]
+    return {
+        "checkpoint": {"sha256": weights["sha256"], "iteration": weights["iteration"]},
+        "time": last["time"],
+        "scores": domains,
+        "classes": {name: classes[name] for name in domains if classes.get(name)},
+        "distances": {name: distances[name] for name in domains if name in distances},
+        "curves": read_curves(run.folder),
+        # where it was run with others than the first
+        **({} if found["versions"] == shared["versions"] else {"versions": found["versions"]}),
+    }
+
+
+def class_scores(stamp: dict) -> dict[str, dict[str, float]]:
+    """Of each domain of a stamp the classes' scores, by the stamp's metric, in percent.
+
+    A class has none where the evaluator had nothing to score, as when nothing was detected.
+    """
+    metric = stamp["metric"].removeprefix("m")  # the classes' IoU of a mIoU
+    found = {}
+    for domain in stamp["domains"]:
+        scores, prefix = stamp["scores"], f"{domain}/"  # MMEngine's, of all domains
+        if "bbox" in scores:  # Detectron2's, of this one
+            scores, prefix = scores["bbox"], ""
+        names = dict.fromkeys(name for part in stamp["datasets"] for name in part["classes"])
+        keys = {name: f"{prefix}{metric}-{name}" for name in names}
+        found[domain] = {name: scores[key] for name, key in keys.items() if key in scores}
+    return found
+
+
+def _datasets(stamps: Sequence[dict]) -> list[dict]:
+    """What the stamps say of each dataset, but for where it lies."""
+    local = ("folder", "annotations", "json_file")
+    found = {
+        dataset["name"]: {key: value for key, value in dataset.items() if key not in local}
+        for stamp in stamps
+        for dataset in stamp["datasets"]
+    }
+    return list(found.values())
+
+
+def neutral(text: str) -> str:
+    """``text`` with paths of the repository as seen from its root, and no more than the last name
+    of any other.
+
+    Example:
+        >>> neutral("/home/me/data/camvid is not in configs/a.yaml or 1/2 of s3://bucket/b")
+        'camvid is not in configs/a.yaml or 1/2 of s3://bucket/b'
+    """
+    return PATH.sub(lambda match: _neutral(Path(match[0])), text)
+
+
+def _neutral(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def write_record(record: dict, folder: Path) -> Path:
+    """Keep it as NAME.json, a line for each list of numbers."""
+    text = json.dumps(_rounded(record), indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[[^\[\]{}\"]*\]", lambda match: " ".join(match[0].split()), text)
+    path = folder / f"{record['name']}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (text + "\n").encode())
+    return path
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers with five digits, what is none as null."""
+    if isinstance(value, dict):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value
+
+
+def read_records(folder: Path) -> list[dict]:
+    """The comparisons that are kept in ``folder``, by name.
+
+    Raises:
+        InputError: a file is none of them.
+    """
+    records = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = json.loads(path.read_bytes())
+        except ValueError:
+            record = None
+        if not (isinstance(record, dict) and {"name", "arms", "domains"} <= record.keys()):
+            raise InputError(f"{path} is no comparison that tools/report.py has kept: remove it")
+        records.append(record)
+    return records
