@@ -107,12 +107,17 @@ def recorded_styles(model: nn.Module) -> Iterator[dict[str, list[StyleRecord]]]:
 @torch.no_grad()
 def _record(layer: StyleLayer, features: Tensor) -> StyleRecord:
     mean, var = statistics(features)
-    plain = StyleRecord(features, mean, var, layer.coefficients(mean, var))
+    plain = StyleRecord(features, mean, var, _detached(layer.coefficients(mean, var)))
     if not isinstance(layer, SNR):
         return plain
     trust = layer.trust
     return plain._replace(
-        normalised=layer.normalised(var),
+        normalised=_detached(layer.normalised(var)),
         gate=layer.opened(mean, var),
         distance=None if trust is None else trust.distance(mean, var) / trust.threshold(),
     )
+
+
+def _detached(affine: Affine) -> Affine:
+    """Even without autograd an expanded parameter requires a gradient."""
+    return Affine(affine.scale.detach(), affine.centre.detach())
