@@ -20,7 +20,7 @@ import numpy as np
 from looking import figures, panels
 from looking.checkpoints import open_network, training_record
 from looking.measures import Seen, distances, look, stages_with
-from looking.network import Network, parse_domain
+from looking.network import Network, in_short, parse_domain
 from looking.pages import write_pages, write_tensorboard
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -68,10 +68,15 @@ def visualize(args: argparse.Namespace) -> None:
         plain = open_network(args.plain, args.plain_config, args.device)
         networks = {args.titles[0]: plain, **networks}
     seen = look_at_domains(network, args.domains, args.images, args.rows)
+    seen = dict(zip(in_short(list(seen)), seen.values(), strict=True))
     drawn = draw(networks, seen, args.rows)
     training = figures.entropies(training_record(args.checkpoint))
     if training is not None:
-        drawn["entropies"] = (training, "Entropies of each stage's probe over training.")
+        drawn["entropies"] = (
+            training,
+            "Entropies of each stage's probe over training. The loss wants the enhanced feature "
+            "below the normalised, and the contaminated above.",
+        )
     pictures = write_pages(args.out, f"{args.checkpoint}", drawn)
     write_tensorboard(args.out, pictures)
     print(f"{args.out / 'index.html'}: {', '.join(pictures)}")
@@ -105,7 +110,7 @@ def draw(
         drawn["gates"] = (
             figures.gates(seen),
             "Gate times trust of each channel, averaged over a domain's images: 1 puts the whole "
-            "residual back, 0 is instance norm. Box: quartiles over channels; whiskers 5 to 95 %.",
+            "residual back, 0 is instance norm. Median, quartiles and 5 to 95 % of the channels.",
         )
     if stages := stages_with(seen[source], "distance"):
         drawn["distances"] = (
@@ -127,11 +132,14 @@ def draw(
         drawn["features"] = (
             pooled,
             "Features of objects before and after the last layer, on their first two principal "
-            "components.",
+            "components. Shares are of the variance over all channels.",
         )
     residuals = panels.residuals(network, seen)
     if residuals is not None:
-        drawn["residuals"] = (residuals, "Where SNR puts something back (R+), or keeps it out (R-).")
+        drawn["residuals"] = (
+            residuals,
+            "Where SNR puts something back (R+), or keeps it out (R-).",
+        )
     return drawn
 
 

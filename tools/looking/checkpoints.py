@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from looking.network import Network
-
 from snr_plugins.errors import InputError
 
 # Where a run keeps its config, seen from its checkpoint: Detectron2, MMEngine and MMEngine's copy

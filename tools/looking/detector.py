@@ -20,10 +20,10 @@ from detectron2.data import (
 from detectron2.layers import ROIAlign
 from detectron2.structures import BoxMode
 from detectron2.utils.visualizer import ColorMode, Visualizer
-from looking.network import Domain, Frame, images_of, spread
-from looking.palette import class_colours
 from torch import Tensor
 
+from looking.network import Domain, Frame, images_of, spread
+from looking.palette import class_colours
 from snr_plugins.data.images import read_image_size
 from snr_plugins.detection.config import load_config
 from snr_plugins.detection.evaluation import coco_evaluator
@@ -32,7 +32,7 @@ from snr_plugins.errors import InputError
 
 SCORE = 0.5  # of the detections that are drawn and pooled
 SAMPLES = 14  # along each side of a box, as the restitution loss takes
-WIDTH = 1024  # pixels of a drawing
+WIDTH = 640  # pixels of a drawing
 
 
 class DetectorNetwork:
@@ -92,9 +92,7 @@ class DetectorNetwork:
 
     def drawn(self, frame: Frame, output: dict | None = None) -> np.ndarray:
         image = detection_utils.read_image(frame.path, "RGB")
-        drawing = Visualizer(
-            image, self._metadata, WIDTH / image.shape[1], ColorMode.SEGMENTATION
-        )
+        drawing = Visualizer(image, self._metadata, WIDTH / image.shape[1], ColorMode.SEGMENTATION)
         if output is None:
             return drawing.draw_dataset_dict(frame.truth or {}).get_image()
         found = output["instances"].to("cpu")

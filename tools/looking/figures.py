@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
 from looking.measures import Seen, distances, stages_with
 from looking.palette import colour, marker
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 Domains = Mapping[str, Sequence[Seen]]
 STYLE = {
@@ -34,22 +36,22 @@ def new_figure(rows: int, columns: int, width: float, height: float, **options: 
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def plain_numbers(axis: object) -> None:
-    """0.1, 1, 10 in place of powers of ten."""
+def log_numbers(axis: Axis) -> None:
+    """Ticks at 0.3, 1, 3, 10 and so on, in plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 3)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
-def boxes(axes: Axes, values: Sequence[np.ndarray], names: Sequence[str]) -> None:
-    """One box of quartiles for each name, in its colour; whiskers to the 5th and 95th percent."""
-    drawn = axes.boxplot(
-        values, whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6, vert=False
-    )
-    for index, patch in enumerate(drawn["boxes"]):
-        patch.set(facecolor=colour(index), alpha=0.55, edgecolor="0.2")
-    for line in drawn["medians"]:
-        line.set(color="black", linewidth=2)
-    axes.set_yticks(range(1, len(names) + 1), names)
-    axes.invert_yaxis()  # the first domain on top
+def spans(axes: Axes, values: Sequence[np.ndarray], names: Sequence[str]) -> None:
+    """A row for each name: its median, its quartiles (thick), its 5th to 95th percent (thin)."""
+    for row, of_name in enumerate(values):
+        low, first, median, third, high = np.percentile(of_name, (5, 25, 50, 75, 95))
+        axes.plot((low, high), (row, row), color=colour(row), linewidth=1.5)
+        axes.plot((first, third), (row, row), color=colour(row), linewidth=5, alpha=0.6)
+        axes.plot(median, row, marker(row), color=colour(row), ms=7, markeredgecolor="white")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)  # the first domain on top
     axes.grid(visible=False, axis="y")
 
 
@@ -59,7 +61,7 @@ def gates(domains: Domains) -> Figure:
     figure, axes = new_figure(1, len(stages), 3.1, 0.9 + 0.36 * len(domains), sharey=True)
     for panel, stage in zip(axes[0], stages, strict=True):
         values = [np.mean([s.stages[stage].gate for s in seen], 0) for seen in domains.values()]
-        boxes(panel, values, list(domains))
+        spans(panel, values, list(domains))
         panel.set(title=stage, xlim=(-0.02, 1.02), xlabel="gate x trust")
     return figure
 
@@ -70,13 +72,13 @@ def distance(domains: Domains) -> Figure:
     figure, axes = new_figure(1, len(stages), 3.1, 0.9 + 0.36 * len(domains), sharey=True)
     for panel, stage in zip(axes[0], stages, strict=True):
         values = [distances(seen, stage) for seen in domains.values()]
-        boxes(panel, values, list(domains))
-        for row, (points, name) in enumerate(zip(values, domains, strict=True), 1):
-            jitter = row + np.linspace(-0.22, 0.22, len(points))
-            panel.plot(points, jitter, "o", ms=2.5, color="0.15", alpha=0.5, label=name)
+        for row, points in enumerate(values):
+            jitter = row + np.linspace(-0.25, 0.25, len(points))
+            panel.plot(points, jitter, "o", ms=2.5, color="0.55", markeredgewidth=0)
+        spans(panel, values, list(domains))
         panel.axvline(1, color="black", linestyle="--", linewidth=1)
         panel.set(title=stage, xscale="log", xlabel="style distance d / t")
-        plain_numbers(panel.xaxis)
+        log_numbers(panel.xaxis)
     return figure
 
 
@@ -96,7 +98,10 @@ def channels(first: str, second: str, domains: Domains) -> Figure:
             low, high = panel.get_xlim()[0], panel.get_xlim()[1]
             panel.axline((low, low), (high, high), color="0.4", linewidth=1, zorder=0)
             panel.set(title=f"{stage}: {word} of each channel", xlabel=first, ylabel=second)
-    axes[0, 0].legend(title="the layer")
+    lines, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        lines, [f"{time} the layer" for time in labels], loc="outside upper left", ncols=2
+    )
     return figure
 
 
@@ -107,15 +112,21 @@ def entropies(record: Sequence[Mapping[str, float]]) -> Figure | None:
     stages = sorted(key.removesuffix("/entropy_enhanced") for key in keys)
     if not stages:
         return None
-    figure, axes = new_figure(1, len(stages), 3.1, 2.8)
-    for panel, stage in zip(axes[0], stages, strict=True):
+    figure, axes = new_figure(2, len(stages), 3.1, 2.3, sharex=True)
+    for (above, below), stage in zip(axes.T, stages, strict=True):
+        keys = {end: f"{stage}/entropy_{end}" for end in ends}
+        lines = [line for line in record if keys["enhanced"] in line]
+        steps = [line["iteration"] for line in lines]
+        normalised = np.array([line[keys["normalised"]] for line in lines])
         for index, end in enumerate(ends):
-            key = f"{stage}/entropy_{end}"
-            points = [(line["iteration"], line[key]) for line in record if key in line]
-            mark = marker(index) + "-"
-            panel.plot(*zip(*points, strict=True), mark, ms=3, color=colour(index), label=end)
-        title = stage.rpartition("/")[2].rpartition("_")[2]
-        panel.set(title=title, xlabel="iteration", ylabel="entropy of the probe (nats)")
+            values = np.array([line[keys[end]] for line in lines])
+            drawn = {"ms": 3.5, "color": colour(index), "label": end}
+            above.plot(steps, values, marker(index) + "-", **drawn)
+            below.plot(steps, values - normalised, marker(index) + "-", **drawn)
+        above.set(title=stage.rpartition("/")[2].rpartition("_")[2])
+        below.set(xlabel="iteration")
+    axes[0, 0].set_ylabel("entropy (nats)")
+    axes[1, 0].set_ylabel("less the normalised")
     axes[0, 0].legend()
     return figure
 
@@ -131,15 +142,18 @@ def features(domains: Domains, classes: Sequence[str]) -> Figure | None:
     by_class = [(classes[c], class_of == c) for c in np.unique(class_of)]
     figure, axes = new_figure(2, 2, 4.2, 3.6)
     for column, time in enumerate(("before", "after")):
-        plane, shares = principal_plane(np.concatenate([getattr(o, time) for _, o in objects]))
+        points = np.concatenate([getattr(o, time) for _, o in objects])
+        plane, shares = principal_plane(points)
         for row, groups in enumerate((by_domain, by_class)):
             panel = axes[row, column]
+            between = share_between(points, [chosen for _, chosen in groups])
             for index, (name, chosen) in enumerate(groups):
                 marks = {"color": colour(index), "marker": marker(index), "label": name}
                 panel.scatter(*plane[chosen].T, s=11, alpha=0.6, linewidths=0, **marks)
             panel.set(
-                title=f"{time} the last layer, by {('domain', 'class')[row]}",
-                xlabel=f"first component ({shares[0]:.0%} of the variance)",
+                title=f"{time} the last layer: {between:.0%} lies between "
+                f"{('domains', 'classes')[row]}",
+                xlabel=f"first component ({shares[0]:.0%} of all variance)",
                 ylabel=f"second ({shares[1]:.0%})",
             )
     for row in range(2):
@@ -152,3 +166,16 @@ def principal_plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centred = points - points.mean(0)
     _, values, components = np.linalg.svd(centred, full_matrices=False)
     return centred @ components[:2].T, values[:2] ** 2 / (values**2).sum()
+
+
+def share_between(points: np.ndarray, groups: Sequence[np.ndarray]) -> float:
+    """The share of the points' variance, over all channels, that lies between groups' means.
+
+    Args:
+        points: (P, C).
+        groups: a mask (P,) each; together they hold every point once.
+    """
+    centre = points.mean(0)
+    known = [points[chosen] for chosen in groups if chosen.any()]
+    between = sum(len(group) * np.square(group.mean(0) - centre).sum() for group in known)
+    return float(between / np.square(points - centre).sum())

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from looking.network import Domain, Frame, Network
 from torch import Tensor, nn
 
+from looking.network import Domain, Frame, Network
 from snr_plugins.nn import StyleRecord, find_layers, recorded_styles
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from looking.figures import Domains, new_figure
-from looking.network import Network
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-WIDTH = 3.6  # inches of an image
+from looking.figures import Domains, new_figure
+from looking.network import Network
+
+WIDTH = 5.0  # inches of an image
 
 
 def _show(axes: Axes, image: np.ndarray, title: str = "", **options: object) -> object:
@@ -22,9 +23,7 @@ def _show(axes: Axes, image: np.ndarray, title: str = "", **options: object) -> 
     return axes.imshow(image, interpolation="nearest", **options)
 
 
-def side_by_side(
-    networks: Mapping[str, Network], domains: Domains, rows: int
-) -> Figure:
+def side_by_side(networks: Mapping[str, Network], domains: Domains, rows: int) -> Figure:
     """The truth, where there is one, and each network's output on ``rows`` images a domain.
 
     Args:
@@ -71,8 +70,8 @@ def residuals(network: Network, domains: Domains) -> Figure | None:
             for side, size in enumerate(seen.residuals[stage]):
                 panel = axes[row, 1 + 2 * index + side]
                 title = f"{stage}: {('R+, put back', 'R-, kept out')[side]}"
-                shown = _show(panel, size, title if row == 0 else "", vmin=0, vmax=scales[stage])
-    for index, stage in enumerate(stages):
+                _show(panel, size, title if row == 0 else "", vmin=0, vmax=scales[stage])
+    for index in range(len(stages)):
         pair = axes[:, 1 + 2 * index : 3 + 2 * index]
         shown = pair[0, 0].images[0]
         bar = figure.colorbar(shown, ax=pair, location="bottom", shrink=0.8, aspect=40, pad=0.01)

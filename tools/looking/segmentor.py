@@ -10,7 +10,6 @@ import mmcv
 import numpy as np
 import torch
 import torch.nn.functional as F
-from looking.network import Domain, Frame, images_of, spread
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.apis import init_model
 from mmseg.evaluation import IoUMetric
@@ -19,6 +18,7 @@ from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from torch import Tensor
 
+from looking.network import Domain, Frame, images_of, spread
 from snr_plugins.errors import InputError
 from snr_plugins.openmmlab.launch import load_config
 
