@@ -11,65 +11,33 @@ Writes PNGs and an index.html, and the same for TensorBoard where it is installe
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
-import warnings
-from pathlib import Path
 
 import numpy as np
 from looking import figures, panels
-from looking.checkpoints import open_network, training_record
+from looking.checkpoints import training_record
+from looking.command import domains_of, new_parser, open_networks, run_tool
 from looking.measures import Seen, distances, look, stages_with
-from looking.network import Network, in_short, parse_domain
+from looking.network import Network, in_short
 from looking.pages import write_pages, write_tensorboard
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from snr_plugins.errors import InputError
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_network_arguments(parser)
-    parser.add_argument("--plain", type=Path, help="a second checkpoint, to set beside")
-    parser.add_argument("--plain-config", type=Path, help="its config, if it is not beside it")
-    parser.add_argument("--titles", nargs=2, default=["plain", "SNR"], metavar="TITLE")
-    parser.add_argument("--out", type=Path, default=Path("visualize"), help="folder to write")
-    parser.add_argument("--images", type=int, default=20, help="of each domain; 0 for all")
+    parser = new_parser(__doc__, out="visualize", images=20)
     parser.add_argument("--rows", type=int, default=1, help="images of each domain that are drawn")
     args = parser.parse_args()
     run_tool(lambda: visualize(args))
 
 
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="NAME, PATH or NAME=PATH")
-    parser.add_argument("--config", type=Path, help="if it is not beside the checkpoint")
-    parser.add_argument("--device", default="cpu", help="of torch")
-
-
-def run_tool(run: object) -> None:
-    """Bad input ends in one sentence and status 1; the frameworks' logs are for their own runs."""
-    logging.disable(logging.WARNING)
-    warnings.filterwarnings("ignore")
-    try:
-        run()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
-
 def visualize(args: argparse.Namespace) -> None:
-    network = open_network(args.checkpoint, args.config, args.device)
-    networks = {args.titles[1]: network}
-    if args.plain:
-        plain = open_network(args.plain, args.plain_config, args.device)
-        networks = {args.titles[0]: plain, **networks}
-    seen = look_at_domains(network, args.domains, args.images, args.rows)
-    seen = dict(zip(in_short(list(seen)), seen.values(), strict=True))
-    drawn = draw(networks, seen, args.rows)
+    networks = open_networks(args)
+    *_, network = networks.values()
+    domains = domains_of(args, network)
+    with tqdm(domains, unit="domain", leave=False) as bar:
+        seen = [list(look(network, domain, args.images, args.rows)) for domain in bar]
+    names = in_short([domain.name for domain in domains])
+    drawn = draw(networks, dict(zip(names, seen, strict=True)), args.rows)
     training = figures.entropies(training_record(args.checkpoint))
     if training is not None:
         drawn["entropies"] = (
@@ -77,21 +45,9 @@ def visualize(args: argparse.Namespace) -> None:
             "Entropies of each stage's probe over training. The loss wants the enhanced feature "
             "below the normalised, and the contaminated above.",
         )
-    pictures = write_pages(args.out, f"{args.checkpoint}", drawn)
+    pictures = write_pages(args.out, str(args.checkpoint), drawn)
     write_tensorboard(args.out, pictures)
     print(f"{args.out / 'index.html'}: {', '.join(pictures)}")
-
-
-def look_at_domains(
-    network: Network, words: list[str], count: int, details: int
-) -> dict[str, list[Seen]]:
-    """What `looking.measures.look` sees, by domain; by default the config's own."""
-    domains = [parse_domain(word) for word in words or network.domains()]
-    names = [domain.name for domain in domains]
-    if len(set(names)) < len(names):
-        raise InputError(f"two domains have one name ({', '.join(names)}); give NAME=PATH")
-    with tqdm(domains, unit="domain", leave=False) as bar:
-        return {domain.name: list(look(network, domain, count, details)) for domain in bar}
 
 
 def draw(

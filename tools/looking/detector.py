@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,6 +140,7 @@ class CocoScorer:
         chosen = [self._processed[i] for i in indices]
         for inputs, output in chosen:
             self._evaluator.process([inputs], [output])
-        found = self._evaluator.evaluate([inputs["image_id"] for inputs, _ in chosen])
+        with contextlib.redirect_stdout(io.StringIO()):  # where pycocotools says what it does
+            found = self._evaluator.evaluate([inputs["image_id"] for inputs, _ in chosen])
         score = float(found["bbox"]["AP50"])
         return 0.0 if np.isnan(score) else score  # the framework's NaN is no detection at all

@@ -120,9 +120,12 @@ def entropies(record: Sequence[Mapping[str, float]]) -> Figure | None:
         normalised = np.array([line[keys["normalised"]] for line in lines])
         for index, end in enumerate(ends):
             values = np.array([line[keys[end]] for line in lines])
-            drawn = {"ms": 3.5, "color": colour(index), "label": end}
-            above.plot(steps, values, marker(index) + "-", **drawn)
-            below.plot(steps, values - normalised, marker(index) + "-", **drawn)
+            # dashes and hollow marks, so that one line under another is seen
+            line = ("-", "-", "--")[index]
+            fill = ("full", "full", "none")[index]
+            drawn = {"ms": 4, "color": colour(index), "label": end, "fillstyle": fill}
+            above.plot(steps, values, marker(index) + line, **drawn)
+            below.plot(steps, values - normalised, marker(index) + line, **drawn)
         above.set(title=stage.rpartition("/")[2].rpartition("_")[2])
         below.set(xlabel="iteration")
     axes[0, 0].set_ylabel("entropy (nats)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,7 +50,8 @@ def side_by_side(networks: Mapping[str, Network], domains: Domains, rows: int) -
             Patch(color=np.array(rgb) / 255, label=name)
             for name, rgb in zip(last.classes, last.colours, strict=True)
         ]
-        figure.legend(handles=patches, loc="outside lower center", ncols=min(len(patches), 10))
+        columns = math.ceil(len(patches) / math.ceil(len(patches) / 8))
+        figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     return figure
 
 
