@@ -90,14 +90,15 @@ def measure(networks: dict[str, Network], domain: Domain, count: int) -> Measure
     for frame in network.frames(domain, count):
         with style_distances(network.model) as distances:
             outputs = {title: each.predict(frame) for title, each in networks.items()}
-        if not distances:
+        # several passes where inference slides over windows
+        row = {n: np.mean([float(d) for d in passes]) for n, passes in distances.items()}
+        if not row or not all(row.values()):
             raise InputError(
-                "the checkpoint has no SNR with trust, so no style distance: train one with "
-                "trust, which is the default"
+                "the checkpoint knows no style distance: train an SNR with trust, the default, on "
+                "more than 64 images"
             )
         files.append(frame.path)
-        # several passes where inference slides over windows
-        rows.append({n: np.mean([float(d) for d in passes]) for n, passes in distances.items()})
+        rows.append(row)
         for title, scorer in scorers.items():
             if scorer is not None and frame.truth is not None:
                 scorer.add(frame, outputs[title])

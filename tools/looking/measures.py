@@ -16,7 +16,7 @@ from snr_plugins.nn import StyleRecord, find_layers, recorded_styles
 class Stage(NamedTuple):
     """One style layer on one image: channels' means and deviations before and after, (C,) each.
 
-    ``gate`` (C,) is of SNR, ``distance`` of SNR with trust; None elsewhere.
+    ``gate`` (C,) is of SNR, ``distance`` of SNR with trust that has learned; None elsewhere.
     """
 
     means: tuple[np.ndarray, np.ndarray]
@@ -95,7 +95,7 @@ def _stage(passes: list[StyleRecord]) -> Stage:
         (_mean([r.mean for r in passes]), _mean([r.restyled.centre for r in passes])),
         (_mean([d[0] for d in deviations]), _mean([d[1] for d in deviations])),
         _mean(gates) if gates else None,
-        float(_mean(distances)) if distances else None,
+        (float(_mean(distances)) or None) if distances else None,  # 0: no threshold is known
     )
 
 

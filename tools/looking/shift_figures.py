@@ -20,7 +20,7 @@ def draw_rocs(distances: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """
     source, *others = distances
     stages = list(distances[source])
-    figure, axes = new_figure(1, len(stages), 3.0, 3.3, sharey=True)
+    figure, axes = new_figure(1, len(stages), 3.0, 3.2, sharey=True)
     for panel, stage in zip(axes[0], stages, strict=True):
         panel.plot((0, 1), (0, 1), color="0.7", linewidth=1, linestyle=":")
         for index, name in enumerate(others, 1):
@@ -28,7 +28,7 @@ def draw_rocs(distances: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
             label = f"{name}: {roc.area(*pair):.3f}"
             line = ("-", "--", "-.", ":")[(index - 1) % 4]
             panel.plot(*roc.curve(*pair), line, color=colour(index), linewidth=2, label=label)
-        panel.set(title=stage, xlabel=f"false alarms on {source}", aspect="equal")
+        panel.set(title=stage, xlabel=f"false alarms on {source}")
         panel.legend(title="area", loc="lower right")
     axes[0, 0].set_ylabel("alarms")
     return figure
@@ -61,5 +61,5 @@ def draw_scores(found: Mapping[str, dict], metric: str) -> Figure | None:
         panel.set_ylim(bottom=0)
         log_numbers(panel.xaxis)
     axes[0, 0].set_ylabel(f"{metric} (%)")
-    axes[0, -1].legend()
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
