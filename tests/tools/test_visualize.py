@@ -46,10 +46,7 @@ def succeed(script, *args, **environment):
 def detectors(datasets, tmp_path_factory):
     """Checkpoints of a plain detector and of one with SNR."""
     folder = tmp_path_factory.mktemp("detectors")
-    for name, config, steps in (
-        ("plain", f"{BOXES}.yaml", 1),
-        ("snr", f"{BOXES}_snr.yaml", ENOUGH),
-    ):
+    for name, form, steps in (("plain", "", 1), ("snr", "_snr", ENOUGH)):
         options = ("SOLVER.MAX_ITER", steps, *OPTIONS, "OUTPUT_DIR", folder / name)
         succeed("train", f"{BOXES}{form}.yaml", *options, DETECTRON2_DATASETS=str(datasets))
     return [folder / name / "model_final.pth" for name in ("plain", "snr")]

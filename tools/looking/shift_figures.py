@@ -20,7 +20,7 @@ def draw_rocs(distances: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """
     source, *others = distances
     stages = list(distances[source])
-    figure, axes = new_figure(1, len(stages), 3.0, 3.2, sharey=True)
+    figure, axes = new_figure(1, len(stages), 3.0, 3.0 + 0.2 * len(distances), sharey=True)
     for panel, stage in zip(axes[0], stages, strict=True):
         panel.plot((0, 1), (0, 1), color="0.7", linewidth=1, linestyle=":")
         for index, name in enumerate(others, 1):
@@ -29,7 +29,7 @@ def draw_rocs(distances: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
             line = ("-", "--", "-.", ":")[(index - 1) % 4]
             panel.plot(*roc.curve(*pair), line, color=colour(index), linewidth=2, label=label)
         panel.set(title=stage, xlabel=f"false alarms on {source}")
-        panel.legend(title="area", loc="lower right")
+        panel.legend(title="area", loc="upper center", bbox_to_anchor=(0.5, -0.18))
     axes[0, 0].set_ylabel("alarms")
     return figure
 
