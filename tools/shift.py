@@ -38,10 +38,15 @@ class Measured(NamedTuple):
 
 
 def main() -> None:
+    args = parse()
+    run_tool(lambda: shift(args))
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = new_parser(__doc__, out="shift", images=0)
     parser.add_argument("--groups", type=int, default=3, help="of a domain's images by distance")
-    args = parser.parse_args()
-    run_tool(lambda: shift(args))
+    return parser.parse_args(argv)
 
 
 def shift(args: argparse.Namespace) -> None:

@@ -24,10 +24,15 @@ from tqdm import tqdm
 
 
 def main() -> None:
+    args = parse()
+    run_tool(lambda: visualize(args))
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = new_parser(__doc__, out="visualize", images=20)
     parser.add_argument("--rows", type=int, default=1, help="images of each domain that are drawn")
-    args = parser.parse_args()
-    run_tool(lambda: visualize(args))
+    return parser.parse_args(argv)
 
 
 def visualize(args: argparse.Namespace) -> None:

@@ -1,55 +1,76 @@
-"""Real pictures of tiny networks, trained for a few iterations, in both frameworks."""
+"""Real pictures of tiny networks that have learned styles and nothing else, in both frameworks."""
 
 import json
-import os
 import re
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import shift
+import torch
+import visualize
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.structures import Boxes, BoxMode, Instances
+from looking.detector import CocoScorer, DetectorNetwork
+from looking.network import Domain
+from mmengine.config import DictAction
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import save_checkpoint
+from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
-from tests.end_to_end.conftest import ROOT
-from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
+from snr_plugins.configs import config_path
+from snr_plugins.detection.config import load_config
+from snr_plugins.detection.trainer import Trainer
+from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.launch import load_config as load_mmengine_config
+from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
-BOXES = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
+BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
 CLEAR, FOGGY = "synthetic_city_clear_val", "synthetic_city_foggy_beta_0.02_val"
-# 68 images: more than the 64 after which distances count
-ENOUGH, BATCH = 17, 4
 OPTIONS = (
-    "MODEL.WEIGHTS", "", "SOLVER.IMS_PER_BATCH", BATCH,
-    "INPUT.MIN_SIZE_TRAIN", "(48,)", "INPUT.MIN_SIZE_TEST", 48,
-    "DATALOADER.NUM_WORKERS", 0, "DATASETS.TEST", f"('{CLEAR}', '{FOGGY}')",
+    "MODEL.WEIGHTS", "", "INPUT.MIN_SIZE_TEST", 48, "DATASETS.TEST", f"('{CLEAR}', '{FOGGY}')",
 )  # fmt: skip
 EVERY_PICTURE = ["results", "gates", "distances", "channels", "features", "residuals", "entropies"]
+ENTROPIES = {"enhanced": 0.9, "normalised": 1.0, "contaminated": 1.1}
+BATCHES = 17  # of 4: more than the 64 images after which distances count
 
 
-def run(script, *args, **environment):
-    return subprocess.run(
-        [sys.executable, f"tools/{script}.py", *map(str, args)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "2"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+def write_record(path, step, stage):
+    """Entropies as the frameworks' writers have them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {step: i} | {f"snr/{stage}/entropy_{end}": h / (1 + i) for end, h in ENTROPIES.items()}
+        for i in range(4)
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def succeed(script, *args, **environment):
-    done = run(script, *args, **environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+@pytest.fixture
+def city(datasets, monkeypatch):
+    """DETECTRON2_DATASETS."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(datasets))
+    return datasets / "synthetic_city"
 
 
 @pytest.fixture(scope="module")
-def detectors(datasets, tmp_path_factory):
+def detectors(tmp_path_factory):
     """Checkpoints of a plain detector and of one with SNR."""
     folder = tmp_path_factory.mktemp("detectors")
-    for name, form, steps in (("plain", "", 1), ("snr", "_snr", ENOUGH)):
-        options = ("SOLVER.MAX_ITER", steps, *OPTIONS, "OUTPUT_DIR", folder / name)
-        succeed("train", f"{BOXES}{form}.yaml", *options, DETECTRON2_DATASETS=str(datasets))
-    return [folder / name / "model_final.pth" for name in ("plain", "snr")]
+    torch.manual_seed(0)
+    for name, form in (("plain", ""), ("snr", "_snr")):
+        out = folder / name
+        cfg = load_config(config_path(f"{BOXES}{form}.yaml"), [*OPTIONS, "OUTPUT_DIR", str(out)])
+        model = Trainer.build_model(cfg)
+        if form:
+            with torch.no_grad():
+                for _ in range(BATCHES):
+                    model.backbone(torch.randn(4, 3, 64, 64))
+        DetectionCheckpointer(model, str(out)).save("model_final")
+        (out / "config.yaml").write_text(cfg.dump())
+        write_record(out / "metrics.json", "iteration", "bottom_up_res2")
+    return [str(folder / name / "model_final.pth") for name in ("plain", "snr")]
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +78,25 @@ def segmentor(tmp_path_factory):
     """A checkpoint of a segmentor with SNR, and the folder of its frames."""
     streets = write_two_colour_streets(tmp_path_factory.mktemp("camvid"))
     folder = tmp_path_factory.mktemp("segmentor")
-    keys = ("train_cfg.max_iters", "train_cfg.val_interval", "default_hooks.checkpoint.interval")
-    longer = (f"train_dataloader.batch_size={BATCH}", *(f"{key}={ENOUGH}" for key in keys))
-    options = ("--work-dir", folder, "--cfg-options", *small_network(streets), *longer)
-    succeed("train", CONFIGS / "fcn_thin_r50_camvid_snr.py", *options)
-    return folder / f"iter_{ENOUGH}.pth", streets
+    options = dict(option.split("=", 1) for option in small_network(streets))
+    options = {key: DictAction._parse_int_float_bool(value) for key, value in options.items()}
+    cfg = load_mmengine_config(str(camvid_config("fcn")), options)
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model, frames = MODELS.build(cfg.model), DATASETS.build(cfg.train_dataloader.dataset)
+    for _ in range(BATCHES):
+        batch = model.data_preprocessor(pseudo_collate([frames[i] for i in range(4)]), True)
+        with torch.no_grad():
+            model.extract_feat(batch["inputs"])
+    meta = {"dataset_meta": frames.metainfo}
+    save_checkpoint({"state_dict": model.state_dict(), "meta": meta}, str(folder / "iter_9.pth"))
+    cfg.dump(str(folder / "config.py"))
+    write_record(folder / "20260101" / "vis_data" / "scalars.json", "step", "backbone_layer1")
+    return str(folder / "iter_9.pth"), streets
+
+
+def run(tool, *arguments):
+    getattr(tool, tool.__name__)(tool.parse([str(argument) for argument in arguments]))
 
 
 def pictures_of(out):
@@ -73,89 +108,109 @@ def pictures_of(out):
     return names
 
 
-def test_a_detector_beside_a_plain_one(detectors, datasets, tmp_path):
+def test_a_detector_beside_a_plain_one(detectors, city, tmp_path):
     plain, snr = detectors
-    root = {"DETECTRON2_DATASETS": str(datasets)}
-    succeed("visualize", snr, "--plain", plain, "--out", tmp_path, **root)
+    run(visualize, snr, "--plain", plain, "--out", tmp_path)
     assert pictures_of(tmp_path) == EVERY_PICTURE
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
-    # a folder and a file have no labels
-    foggy = datasets / "synthetic_city" / "leftImg8bit_foggy" / "val"
-    image = next(foggy.rglob("*.png"))
-    succeed("visualize", snr, f"fog={foggy}", f"one={image}", "--out", tmp_path / "own", **root)
-    assert set(pictures_of(tmp_path / "own")) >= {"results", "gates", "distances", "channels"}
 
-    succeed("visualize", plain, CLEAR, "--config", snr.with_name("config.yaml"), "--out",
-            tmp_path / "untrained", **root)  # fmt: skip
-    assert "distances" not in pictures_of(tmp_path / "untrained")
+def test_a_folder_and_a_file_have_no_labels(detectors, city, tmp_path):
+    foggy = city / "leftImg8bit_foggy" / "val"
+    run(visualize, detectors[1], f"fog={foggy}", next(foggy.rglob("*.png")), "--out", tmp_path)
+    assert set(pictures_of(tmp_path)) >= {"results", "gates", "distances", "channels"}
 
 
-def test_shift_of_a_detector(detectors, datasets, tmp_path):
+def test_shift_of_a_detector(detectors, city, tmp_path, capsys):
     plain, snr = detectors
-    root = {"DETECTRON2_DATASETS": str(datasets)}
-    table = succeed("shift", snr, "--plain", plain, "--out", tmp_path, "--groups", 2, **root)
+    run(shift, snr, "--plain", plain, "--out", tmp_path, "--groups", 2)
     assert pictures_of(tmp_path) == ["roc", "score"]
-    found = json.loads((tmp_path / "shift.json").read_text())
-    stamps = [snr.parent / "inference" / n / f"{n}_stamp.json" for n in (CLEAR, FOGGY)]
-    for domain, path in zip(found["domains"].values(), stamps, strict=True):
-        stamp = json.loads(path.read_text())
-        ((name, medians),) = stamp["style_distance"].items()
-        # as the framework's own test of the same weights
-        for stage in ("res2", "res3", "res4"):
-            of_stamp = medians[f"bottom_up.{stage}.snr"]
-            assert domain["median"][stage] == pytest.approx(of_stamp, rel=1e-3)
-        ap50 = stamp["domains"][name]
-        assert domain["score"]["SNR"] == pytest.approx(0 if np.isnan(ap50) else ap50, abs=0.01)
-        assert sum(group["images"] for group in domain["groups"]) == domain["images"] == 3
-    clear, foggy = (
-        [image["res3"] for image in domain["files"].values()]
-        for domain in found["domains"].values()
+    clear, foggy = json.loads((tmp_path / "shift.json").read_text())["domains"].values()
+    assert sum(group["images"] for group in foggy["groups"]) == foggy["images"] == 3
+    # by the detector's own output for each image
+    network = DetectorNetwork(Path(snr), Path(snr).with_name("config.yaml"), "cpu")
+    for domain, name in ((clear, CLEAR), (foggy, FOGGY)):
+        for frame in network.frames(Domain(name), 0):
+            own = network.predict(frame)["style_distance"]["bottom_up.res3.snr"]
+            assert domain["files"][frame.path]["res3"] == pytest.approx(float(own), rel=1e-4)
+    pairs = [
+        (f["res3"] > c["res3"]) + 0.5 * (f["res3"] == c["res3"])
+        for f in foggy["files"].values()
+        for c in clear["files"].values()
+    ]
+    assert foggy["auc"]["res3"] == pytest.approx(np.mean(pairs))
+    table = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[0] for row in table[-2:]] == ["| clear", "| foggy_beta_0.02"]
+
+
+def test_scores_are_of_the_chosen_images(detectors, city):
+    network = DetectorNetwork(
+        Path(detectors[1]), Path(detectors[1]).with_name("config.yaml"), "cpu"
     )
-    larger = np.mean([(f > c) + 0.5 * (f == c) for f in foggy for c in clear])
-    assert found["domains"]["foggy_beta_0.02"]["auc"]["res3"] == pytest.approx(larger)
-    assert table.splitlines()[2].startswith("| clear | 3 | ")
+    scorer = CocoScorer(CLEAR)
+    labelled = []
+    for index, frame in enumerate(network.frames(Domain(CLEAR), 0)):
+        objects = [a for a in (frame.truth or {"annotations": []})["annotations"]]
+        objects = [] if labelled else [a for a in objects if not a["iscrowd"]]
+        boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in objects]
+        found = Instances((frame.inputs["height"], frame.inputs["width"]))
+        found.pred_boxes = Boxes(torch.tensor(boxes).reshape(-1, 4))
+        found.pred_classes = torch.tensor([a["category_id"] for a in objects], dtype=torch.long)
+        found.scores = torch.ones(len(objects))
+        scorer.add(frame, {"instances": found})
+        if frame.truth is not None:
+            labelled.append(index)
+    # the first labelled image was found whole, the second not at all
+    first, second = labelled
+    assert scorer.score([first]) == pytest.approx(100)
+    assert scorer.score([second]) == 0
+    assert 0 < scorer.score([first, second]) < 100
+    assert scorer.score([first]) == pytest.approx(100)
 
 
 def test_a_segmentor(segmentor, tmp_path):
     checkpoint, streets = segmentor
-    succeed("visualize", checkpoint, "--out", tmp_path / "own")
+    run(visualize, checkpoint, "--out", tmp_path / "own")
     assert pictures_of(tmp_path / "own") == EVERY_PICTURE
     folders = [f"light={streets / 'day_val'}", streets / "dusk_val" / "images"]
-    succeed("visualize", checkpoint, *folders, "--images", 2, "--out", tmp_path / "folders")
+    run(visualize, checkpoint, *folders, "--images", 2, "--out", tmp_path / "folders")
     assert "features" in pictures_of(tmp_path / "folders")
 
-    succeed("shift", checkpoint, "--out", tmp_path / "shift")
-    found = json.loads((tmp_path / "shift" / "shift.json").read_text())
-    (stamp,) = checkpoint.parent.glob("*/stamp_val.json")
-    scores = json.loads(stamp.read_text())["scores"]
-    for name, domain in found["domains"].items():
-        assert domain["score"]["SNR"] == pytest.approx(scores[f"{name}/mIoU"], abs=0.01)
-    assert found["domains"]["dusk"]["auc"]["layer1"] == 1  # a third of the light
+
+def test_shift_of_a_segmentor(segmentor, tmp_path):
+    checkpoint, _ = segmentor
+    run(shift, checkpoint, "--out", tmp_path, "--groups", 4)
+    assert pictures_of(tmp_path) == ["roc", "score"]
+    day, dusk = json.loads((tmp_path / "shift.json").read_text())["domains"].values()
+    assert dusk["auc"]["layer1"] == 1  # a third of the light
+    assert dusk["median"]["layer1"] > 1 > day["median"]["layer1"]
+    assert 0 < day["score"]["SNR"] < 100
+    assert [group["images"] for group in day["groups"]] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("tool", "arguments", "sentence"),
     [
-        (["nowhere.pth"], "checkpoint nowhere.pth does not exist"),
-        (["{snr}", "no_such_name"], "no_such_name is neither a file, a folder nor a registered"),
-        (["{snr}", CLEAR, CLEAR], "two domains have one name"),
-        (["{snr}", "--plain", "none.pth"], "checkpoint none.pth does not exist"),
+        (visualize, ["nowhere.pth"], r"checkpoint nowhere\.pth does not exist"),
+        (visualize, ["{snr}", "no_name"], "no_name is neither a file, a folder nor a registered"),
+        (visualize, ["{snr}", CLEAR, CLEAR], "two domains have one name"),
+        (visualize, ["{snr}", "--plain", "none.pth"], r"checkpoint none\.pth does not exist"),
+        (shift, ["{plain}"], "knows no style distance: train an SNR"),
+        (shift, ["{snr}", CLEAR], "name two domains, the source first"),
     ],
 )
-def test_bad_input_gets_one_sentence(detectors, datasets, tmp_path, arguments, sentence):
-    arguments = [a.format(snr=detectors[1]) for a in arguments]
-    options = ("--out", tmp_path / "o")
-    done = run("visualize", *arguments, *options, DETECTRON2_DATASETS=str(datasets))
-    assert done.returncode == 1
-    assert sentence in done.stderr and "Traceback" not in done.stderr
-    assert not (tmp_path / "o").exists()
-
-
-def test_shift_needs_distances_and_a_second_domain(detectors, datasets, tmp_path):
+def test_bad_input_gets_one_sentence(detectors, city, tmp_path, tool, arguments, sentence):
     plain, snr = detectors
-    root = {"DETECTRON2_DATASETS": str(datasets)}
-    done = run("shift", plain, "--out", tmp_path, **root)
-    assert done.returncode == 1 and "knows no style distance: train an SNR" in done.stderr
-    done = run("shift", snr, CLEAR, "--out", tmp_path, **root)
-    assert done.returncode == 1 and "name two domains, the source first" in done.stderr
+    arguments = [argument.format(plain=plain, snr=snr) for argument in arguments]
+    with pytest.raises(InputError, match=sentence):
+        run(tool, *arguments, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_ends_with_one_sentence(command):
+    done = command("tools/visualize.py", "nowhere.pth")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: checkpoint nowhere.pth does not exist; name one that does"
+    )
+    assert "Traceback" not in done.stderr
