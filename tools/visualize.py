@@ -79,9 +79,10 @@ def draw(
             "Style distance of each image: right of the dashed line lie 2 of 100 of the images "
             "that were learned from.",
         )
-        farthest = max(seen, key=lambda d: np.median(distances(seen[d], stages[0])))
-    else:
-        farthest = list(seen)[-1]
+    farthest = list(seen)[-1]
+    if len(seen) > 1 and stages:
+        others = list(seen)[1:]
+        farthest = max(others, key=lambda d: np.median(distances(seen[d], stages[0])))
     if farthest != source:
         drawn["channels"] = (
             figures.channels(source, farthest, seen),

@@ -67,9 +67,15 @@ class DetectorNetwork:
         loader = build_detection_test_loader(
             dataset=records, mapper=DatasetMapper(self.cfg, is_train=False), num_workers=0
         )
+        labelled = self._labelled(domain)
         for record, (inputs,) in zip(records, loader, strict=True):
-            truth = record if record.get("annotations") else None
-            yield Frame(domain.name, record["file_name"], inputs, truth)
+            yield Frame(domain.name, record["file_name"], inputs, record if labelled else None)
+
+    @staticmethod
+    def _labelled(domain: Domain) -> bool:
+        if domain.path is not None:
+            return False
+        return MetadataCatalog.get(domain.name).get("box_convention") != "unlabelled"
 
     def _records(self, domain: Domain) -> list[dict]:
         if domain.path is None:
@@ -120,7 +126,7 @@ class DetectorNetwork:
         return torch.tensor(boxes).reshape(-1, 4), [a["category_id"] for a in known]
 
     def scorer(self, domain: Domain) -> CocoScorer | None:
-        return CocoScorer(domain.name) if domain.path is None else None
+        return CocoScorer(domain.name) if self._labelled(domain) else None
 
 
 class CocoScorer:
@@ -130,12 +136,17 @@ class CocoScorer:
         self._folder = tempfile.TemporaryDirectory(prefix="snr_plugins_")
         self._evaluator = coco_evaluator(dataset, self._folder.name)
         self._processed: list[tuple[dict, dict]] = []
+        self._boxes: list[int] = []  # of the truth, of each image
 
     def add(self, frame: Frame, output: dict) -> None:
         inputs = {key: value for key, value in frame.inputs.items() if key != "image"}
+        known = [a for a in frame.truth["annotations"] if not a.get("iscrowd")]
+        self._boxes.append(len(known))
         self._processed.append((inputs, {"instances": output["instances"].to("cpu")}))
 
     def score(self, indices: Sequence[int]) -> float:
+        if not sum(self._boxes[i] for i in indices):
+            return float("nan")
         self._evaluator.reset()  # it writes into its predictions, so they are made anew
         chosen = [self._processed[i] for i in indices]
         for inputs, output in chosen:
