@@ -2,10 +2,12 @@
 
 from snr_plugins.nn.affine import Affine, Coefficients
 from snr_plugins.nn.calibration import calibrate, untrained
+from snr_plugins.nn.distance_output import WithStyleDistance
 from snr_plugins.nn.ibn import IBNa, IBNb
 from snr_plugins.nn.insertion import Shape, insert_layer, insert_snr
 from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
 from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
+from snr_plugins.nn.records import StyleRecord, recorded_styles
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.spatial import SpatialSNR
@@ -31,7 +33,9 @@ __all__ = [
     "SpatialSNR",
     "StageLosses",
     "StyleLayer",
+    "StyleRecord",
     "Trust",
+    "WithStyleDistance",
     "calibrate",
     "create_layer",
     "find_layers",
@@ -40,6 +44,7 @@ __all__ = [
     "insert_snr",
     "layer_options",
     "observed",
+    "recorded_styles",
     "style_distances",
     "untrained",
 ]

@@ -16,7 +16,7 @@ from detectron2.utils.events import EventStorage
 
 from snr_plugins.detection import add_snr_config
 from snr_plugins.errors import InputError
-from snr_plugins.nn import SNR, find_snr, textbook
+from snr_plugins.nn import SNR, WithStyleDistance, find_snr, style_distances, textbook
 
 CONFIGS = "configs/detection/"
 SMALL = [
@@ -226,6 +226,24 @@ def test_exported_backbone_has_the_same_output():
     # the trace holds the formulas, not the faster forms: the same up to rounding
     got, expected = traced(x)["res4"], model.backbone(x)["res4"]
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_traced_backbone_hands_out_style_distances():
+    torch.manual_seed(0)
+    model = build_model(config(C4))
+    for _ in range(5):
+        model.backbone(torch.randn(16, 3, 64, 64))
+    model.eval()
+    x = torch.cat([torch.randn(1, 3, 64, 64), 9 + torch.randn(1, 3, 64, 64)])
+    with torch.no_grad(), style_distances(model.backbone) as distances:
+        model.backbone(x)
+    module = WithStyleDistance(model.backbone)
+    options = {"strict": False, "check_trace": False}  # as above
+    _, found = torch.jit.trace(module, torch.zeros(1, 3, 96, 96), **options)(x)
+    assert module.names == list(distances)
+    expected = torch.stack([passes[0] for passes in distances.values()], 1)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    assert found[1].min() > 3 * found[0].max()
 
 
 def test_copies_after_a_training_step():
