@@ -122,6 +122,7 @@ def style_distances(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
 
     Example:
         >>> from snr_plugins.nn import insert_snr
+        >>> _ = torch.manual_seed(0)
         >>> net = insert_snr(nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3))), after=["0"])
         >>> for _ in range(20):  # training steps
         ...     features = net(torch.rand(8, 3, 16, 16))
