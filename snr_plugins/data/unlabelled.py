@@ -1,4 +1,4 @@
-"""The images of a dataset as a target domain to adapt to: no label file is opened, none is needed."""
+"""The images of a dataset as a target to adapt to: no label file is opened, none is needed."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ def _start(network: nn.Sequential, deviations: Sequence[float]) -> None:
     layers = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]
     for layer, deviation in zip(layers, deviations, strict=True):
         nn.init.normal_(layer.weight, std=deviation)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def within_image(logits: Tensor, sizes: Sequence[tuple[int, int]], stride: float) -> list[Tensor]:

@@ -30,7 +30,7 @@ from snr_plugins.nn.domain_classifiers import (
 )
 
 if TYPE_CHECKING:
-    Detector = GeneralizedRCNN  # what the mixin may ask for
+    from detectron2.modeling import GeneralizedRCNN as Detector  # what the mixin may ask for
 else:
     Detector = object
 
@@ -190,8 +190,7 @@ class DomainAdversarial(Detector):
         losses = {name: torch.stack(both).mean() for name, both in halves.items() if both}
         self._log(losses, {name: torch.stack(both).mean() for name, both in accuracies.items()})
         return {
-            f"loss_domain_{name}": self.domain_weights[name] * loss
-            for name, loss in losses.items()
+            f"loss_domain_{name}": self.domain_weights[name] * loss for name, loss in losses.items()
         }
 
     def _image_logits(

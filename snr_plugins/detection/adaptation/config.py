@@ -63,9 +63,7 @@ def prepare_pair(cfg: CfgNode) -> None:
         pair = pair_of(name)
         if pair is not None:
             pair.folder = cfg.DATASETS.TARGET_FOLDER
-            pair.batches = Batches(
-                cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.ASPECT_RATIO_GROUPING
-            )
+            pair.batches = Batches(cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.ASPECT_RATIO_GROUPING)
 
 
 def training_pair(cfg: CfgNode) -> Pair | None:

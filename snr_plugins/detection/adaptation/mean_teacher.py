@@ -25,7 +25,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn import Teacher
 
 if TYPE_CHECKING:
-    Detector = GeneralizedRCNN  # what the mixin may ask for
+    from detectron2.modeling import GeneralizedRCNN as Detector  # what the mixin may ask for
 else:
     Detector = object
 
@@ -96,10 +96,10 @@ class MeanTeacher(Detector):
             return super().__call__(batched_inputs, *args, **kwargs)
         source, target = split_domains(batched_inputs)
         losses = super().__call__(source, *args, **kwargs)
-        if get_event_storage().iter < self.teacher_burn_in:
+        if self.teacher is None or get_event_storage().iter < self.teacher_burn_in:
             return losses
         self.teacher.follow(self)
-        return {**losses, **self._target_losses(target)}
+        return {**losses, **self._target_losses(target, self.teacher)}
 
     def inference(self, *args: Any, **kwargs: Any) -> Any:
         """The teacher's, which test-time augmentation asks for."""
@@ -107,10 +107,10 @@ class MeanTeacher(Detector):
             return self.teacher.module.inference(*args, **kwargs)
         return super().inference(*args, **kwargs)
 
-    def _target_losses(self, target: list[dict]) -> dict[str, Tensor]:
+    def _target_losses(self, target: list[dict], teacher: Teacher) -> dict[str, Tensor]:
         """Losses of the student on what the teacher has found, weighted."""
         storage = get_event_storage()
-        found = self._found(target)
+        found = self._found(target, teacher)
         if storage.iter % LOG_PERIOD == 0:
             boxes = sum(map(len, found)) / len(found)
             storage.put_scalar("adaptation/teacher_boxes_per_image", boxes)
@@ -133,10 +133,10 @@ class MeanTeacher(Detector):
         }
 
     @torch.no_grad()
-    def _found(self, target: list[dict]) -> list[Instances]:
+    def _found(self, target: list[dict], teacher: Teacher) -> list[Instances]:
         """The teacher's boxes of a high score, as ground truth of each image."""
         images = [{key: x[key] for key in ("image", "height", "width") if key in x} for x in target]
-        outputs = self.teacher.module.inference(images, do_postprocess=False)
+        outputs = teacher.module.inference(images, do_postprocess=False)
         found = []
         for output in outputs:
             output = output[output.scores >= self.teacher_threshold]

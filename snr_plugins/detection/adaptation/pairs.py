@@ -159,7 +159,7 @@ def ready_pairs() -> Iterator[tuple[str, str, str | None]]:
     """Name, source and target of the pairs that the package registers."""
     for fog in ("beta_0.005", "beta_0.01", "beta_0.02", "all"):
         target = f"foggy_cityscapes_{fog}_train"
-        yield f"cityscapes_to_{target}", "cityscapes_boxes_train", target
+        yield f"cityscapes_to_foggy_{fog}", "cityscapes_boxes_train", target
     yield "cityscapes_to_kitti_car", "cityscapes_car_train", "kitti_car_train"
     yield "kitti_to_cityscapes_car", "kitti_car_train", "cityscapes_car_train"
     yield "sim10k_to_cityscapes_car", "sim10k_car_train", "cityscapes_car_train"

@@ -1,4 +1,4 @@
-"""The student's view of an image: its colours strongly changed, parts of it erased, boxes in place."""
+"""The student's view of an image: colours strongly changed, parts erased, boxes in place."""
 
 from __future__ import annotations
 

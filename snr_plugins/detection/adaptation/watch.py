@@ -54,6 +54,6 @@ def _sentence(name: str, state: str, loss: float, iteration: int) -> str:
             f"{key}_REVERSAL"
         )
     return (
-        f"The {name} classifier's loss is {loss:.3f} at iteration {iteration}: it tells the domains "
-        f"apart with certainty and the features do not follow; raise {key}_REVERSAL"
+        f"The {name} classifier's loss is {loss:.3f} at iteration {iteration}: it tells the "
+        f"domains apart with certainty and the features do not follow; raise {key}_REVERSAL"
     )
