@@ -77,7 +77,9 @@ def test_each_domain_is_seen_whole_before_it_comes_again(city):
         for start in range(0, len(seen) - count, count):
             assert len(set(seen[start : start + count])) == count
     # not the same scene in pairs
-    assert any(s.split("_left")[0] != t.split("_left")[0] for s, t in zip(source, target))
+    assert any(
+        s.split("_left")[0] != t.split("_left")[0] for s, t in zip(source, target, strict=True)
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
