@@ -10,7 +10,11 @@ from snr_plugins.detection.adaptation.mean_teacher import (
     MeanTeacherRCNN,
     SNRMeanTeacherRCNN,
 )
-from snr_plugins.detection.adaptation.pairs import ready_pairs, register_adaptation
+from snr_plugins.detection.adaptation.pairs import (
+    adaptation_dataset,
+    ready_pairs,
+    register_adaptation,
+)
 from snr_plugins.detection.backbone import (
     build_snr_backbone,
     build_snr_resnet_backbone,
@@ -38,12 +42,14 @@ __all__ = [
     "SNRGeneralizedRCNN",
     "SNRMeanTeacherRCNN",
     "SNRRetinaNet",
+    "adaptation_dataset",
     "add_snr_config",
     "build_snr_backbone",
     "build_snr_resnet_backbone",
     "build_snr_resnet_fpn_backbone",
     "coco_evaluator",
     "put_in",
+    "ready_pairs",
     "register_adaptation",
     "register_coco_folder",
     "register_datasets",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -118,6 +119,25 @@ def test_stock_train_net_trains_every_pair(start, tmp_path, stem):
     assert_adapted(stem, metrics_of(tmp_path))
 
 
+@pytest.mark.slow
+def test_stock_lazyconfig_train_net(start, tmp_path):
+    done = start(
+        launcher("lazyconfig_train_net.py"),
+        *("--config-file", CONFIGS / "faster_rcnn_R_50_FPN_synthetic_city_to_night_da_snr.py"),
+        *("train.max_iter=2", "train.device=cpu", "train.init_checkpoint=''"),
+        *("train.eval_period=2", "train.log_period=1", f"train.output_dir={tmp_path}"),
+        *(f"dataloader.evaluator.output_dir={tmp_path}", "dataloader.train.num_workers=0"),
+        *("dataloader.train.total_batch_size=2", "dataloader.train.dataset.images_per_batch=2"),
+        "dataloader.train.mapper.augmentations.0.short_edge_length=48",
+        "dataloader.test.num_workers=0",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    metrics = metrics_of(tmp_path)
+    assert metrics["loss_domain_image"] > 0 and metrics["loss_snr_restitution"] > 0
+    (path,) = tmp_path.glob("*_stamp.json")
+    assert json.loads(path.read_text())["adaptation"]["target_images"] == 3
+
+
 def test_every_pair_of_the_papers_has_its_configs():
     assert len(ADAPTED) == 36
     for stem in ADAPTED:
@@ -165,6 +185,27 @@ def test_a_folder_of_pictures_is_enough(start, roots, tmp_path):
     (path,) = (tmp_path / "out").rglob("*_stamp.json")
     adaptation = json.loads(path.read_text())["adaptation"]
     assert adaptation["target"] == str(pictures) and adaptation["target_images"] == 3
+
+
+def test_the_documented_module_and_command_adapt(roots, tmp_path):
+    """docs/adaptation.md, with the module beside a source's boxes and a folder of pictures."""
+    page = (ROOT / "docs" / "adaptation.md").read_text()
+    module, command = re.findall(r"```(?:python)?\n(.*?)```", page, re.DOTALL)[:2]
+    shutil.copytree(roots / "camvid" / "day_train", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(roots / "camvid" / "dusk_val" / "images", tmp_path / "pictures")
+    (tmp_path / "my_data.py").write_text(module)
+    assert len(module.splitlines()) + len(command.splitlines()) <= 10
+    words = [sys.executable if w == "python" else w for w in shlex.split(command)]
+    done = subprocess.run(
+        [*words, *map(str, TINY)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert_adapted("_mean_teacher_snr", metrics_of(tmp_path / "adapted"))
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class DomainAdversarial(Detector):
         domain_image_reversal, domain_instance_reversal: factors of the reversed gradients.
         domain_consistency_factor: of the gradient that is not reversed.
         domain_image_lr_factor, domain_instance_lr_factor: of the classifiers' gradients.
+        domain_patience: iterations before a classifier that does not learn is warned of.
         kwargs: the detector's own.
 
     Raises:
@@ -75,6 +76,7 @@ class DomainAdversarial(Detector):
         domain_consistency_factor: float = 0.1,
         domain_image_lr_factor: float = 1.0,
         domain_instance_lr_factor: float = 1.0,
+        domain_patience: int = 1000,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -108,7 +110,7 @@ class DomainAdversarial(Detector):
             self.instance_classifier = instance_classifier(
                 _vector_length(self.roi_heads), lr_factor=domain_instance_lr_factor
             )
-        self._watch = DiscriminatorWatch()
+        self._watch = DiscriminatorWatch(max(1, domain_patience // LOG_PERIOD))
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, object]:
@@ -125,6 +127,7 @@ class DomainAdversarial(Detector):
             "domain_consistency_factor": keys.CONSISTENCY_FACTOR,
             "domain_image_lr_factor": keys.IMAGE_LR_FACTOR,
             "domain_instance_lr_factor": keys.INSTANCE_LR_FACTOR,
+            "domain_patience": max(200, cfg.SOLVER.MAX_ITER // 4),
         }
 
     def __call__(self, batched_inputs: list[dict], *args: Any, **kwargs: Any) -> Any:

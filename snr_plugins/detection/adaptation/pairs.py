@@ -119,6 +119,30 @@ def register_adaptation(name: str, source: str, target: str | None = None) -> No
     MetadataCatalog.get(name).set(adaptation=pair, labelled_part=source)
 
 
+def adaptation_dataset(
+    name: str, images_per_batch: int, target_folder: str = ""
+) -> IterableDataset:
+    """A pair as ``build_detection_train_loader`` takes it, for a LazyConfig or a loop of one's own.
+
+    There aspect_ratio_grouping must be False and total_batch_size the same number. With a YAML
+    config the name in DATASETS.TRAIN is enough.
+
+    Args:
+        name: a pair of `register_adaptation`.
+        images_per_batch: of all processes together.
+        target_folder: of a pair without a target of its own.
+
+    Raises:
+        InputError: the name is no pair, the batch cannot be split, or a domain cannot be read.
+    """
+    pair = pair_of(name)
+    if pair is None:
+        raise InputError(f"{name!r} is no pair of domains: make one with register_adaptation")
+    pair.folder = target_folder or pair.folder
+    pair.batches = Batches(images_per_batch)
+    return pair.load()
+
+
 def pair_of(name: str) -> Pair | None:
     """The pair that a registered name stands for; None for a plain dataset."""
     return MetadataCatalog.get(name).get("adaptation") if name in DatasetCatalog.list() else None

@@ -7,21 +7,24 @@ import math
 
 from snr_plugins.detection.backbone import LOGGER
 
-LOOKS = 50  # that a state has to last, one every LOG_PERIOD iterations
 GUESSING = math.log(2)
 FROZEN = 0.002  # around log 2, what a classifier at its start shows
 COLLAPSED = 0.02  # below it the domains are told apart with certainty
 
 
 class DiscriminatorWatch:
-    """Says once of each classifier that it has been frozen or collapsed for ``LOOKS`` looks.
+    """Says once of each classifier that it has been frozen or collapsed for ``patience`` looks.
 
     Frozen is a loss of 0.693 and nothing else from the first look on: it never learned, as with a
     reversal that is too strong or a learning rate that is too low. Later 0.693 is what adaptation
     aims at. Collapsed is a loss near 0: the features do not follow.
+
+    Args:
+        patience: looks that a state has to last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
         self._run: dict[str, tuple[str, int]] = {}  # state of each, and for how many looks
         self._learned: set[str] = set()
         self._said: set[str] = set()
@@ -33,7 +36,7 @@ class DiscriminatorWatch:
             before, looks = self._run.get(name, (state, 0))
             looks = looks + 1 if before == state else 1
             self._run[name] = (state, looks)
-            if state and looks >= LOOKS and name not in self._said:
+            if state and looks >= self.patience and name not in self._said:
                 self._said.add(name)
                 logging.getLogger(LOGGER).warning(_sentence(name, state, loss, iteration))
 

@@ -9,7 +9,7 @@ from detectron2.modeling import GeneralizedRCNN, build_model
 from detectron2.modeling.roi_heads import Res5ROIHeads
 from detectron2.utils.events import EventStorage
 
-from snr_plugins.detection.adaptation.watch import LOOKS, DiscriminatorWatch
+from snr_plugins.detection.adaptation.watch import DiscriminatorWatch
 from snr_plugins.errors import InputError
 from tests.detection.adaptation.models import C4, FPN, gradients, mixed, model_of, source, target
 from tests.detection.test_models import config
@@ -175,16 +175,17 @@ def test_unknown_heads_are_named():
 
 
 def test_a_frozen_and_a_collapsed_classifier_are_warned_of(caplog):
-    watch = DiscriminatorWatch()
+    looks = 20
+    watch = DiscriminatorWatch(looks)
     logging.getLogger("detectron2").propagate = True
     with caplog.at_level(logging.WARNING):
-        for look in range(LOOKS):
+        for look in range(looks):
             assert not caplog.records
             watch.see(20 * look, {"image": 0.6931, "instance": 0.6931 if look % 9 else 0.5})
         (record,) = caplog.records
         assert "image classifier's loss is still 0.693" in record.message
         assert "MODEL.DOMAIN_ADVERSARIAL.IMAGE_LR_FACTOR" in record.message
-        for look in range(LOOKS):
+        for look in range(looks):
             watch.see(20 * look, {"image": 0.6931, "instance": 0.01})
     assert len(caplog.records) == 2
     assert "instance classifier's loss is 0.010" in caplog.records[1].message
