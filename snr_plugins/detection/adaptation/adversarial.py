@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,12 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
 from snr_plugins.detection.adaptation.config import prepare_pair
-from snr_plugins.detection.adaptation.domains import Seen, looking_at, split_domains
+from snr_plugins.detection.adaptation.domains import (
+    Seen,
+    keeping_statistics,
+    looking_at,
+    split_domains,
+)
 from snr_plugins.detection.adaptation.watch import DiscriminatorWatch
 from snr_plugins.detection.meta_arch import LOG_PERIOD, Restitution
 from snr_plugins.errors import InputError
@@ -56,6 +62,7 @@ class DomainAdversarial(Detector):
         domain_image_reversal, domain_instance_reversal: factors of the reversed gradients.
         domain_consistency_factor: of the gradient that is not reversed.
         domain_image_lr_factor, domain_instance_lr_factor: of the classifiers' gradients.
+        target_statistics: whether batch norms that learn keep the target's statistics alone.
         domain_patience: iterations before a classifier that does not learn is warned of.
         kwargs: the detector's own.
 
@@ -77,6 +84,7 @@ class DomainAdversarial(Detector):
         domain_image_lr_factor: float = 1.0,
         domain_instance_lr_factor: float = 1.0,
         domain_patience: int = 1000,
+        target_statistics: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -110,6 +118,7 @@ class DomainAdversarial(Detector):
             self.instance_classifier = instance_classifier(
                 _vector_length(self.roi_heads), lr_factor=domain_instance_lr_factor
             )
+        self.target_statistics = target_statistics
         self._watch = DiscriminatorWatch(max(1, domain_patience // LOG_PERIOD))
 
     @classmethod
@@ -127,6 +136,7 @@ class DomainAdversarial(Detector):
             "domain_consistency_factor": keys.CONSISTENCY_FACTOR,
             "domain_image_lr_factor": keys.IMAGE_LR_FACTOR,
             "domain_instance_lr_factor": keys.INSTANCE_LR_FACTOR,
+            "target_statistics": cfg.MODEL.TARGET_STATISTICS,
             "domain_patience": max(200, cfg.SOLVER.MAX_ITER // 4),
         }
 
@@ -135,7 +145,8 @@ class DomainAdversarial(Detector):
         if not self.training:
             return super().__call__(batched_inputs, *args, **kwargs)
         source, target = split_domains(batched_inputs)
-        with looking_at(self) as seen_source:
+        keeping = keeping_statistics(self) if self.target_statistics else nullcontext()
+        with looking_at(self) as seen_source, keeping:
             losses = super().__call__(source, *args, **kwargs)
         images, seen_target = self._look_at_target(target)
         source_sizes = [tuple(x["image"].shape[-2:]) for x in source]

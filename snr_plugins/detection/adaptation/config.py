@@ -15,6 +15,10 @@ def add_adaptation_config(cfg: CfgNode) -> None:
     # ends in _to_folder.
     cfg.DATASETS.TARGET_FOLDER = ""
 
+    # Whose statistics batch norms that learn keep for evaluation: the target's alone (True), or
+    # a mixture of both. Nothing where they are frozen, as in all configs on ImageNet weights.
+    cfg.MODEL.TARGET_STATISTICS = True
+
     # Of DomainAdversarialRCNN; values are those of the released PyTorch code, one domain per half
     # of the batch.
     adversarial = CfgNode()

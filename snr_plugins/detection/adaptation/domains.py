@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from detectron2.modeling import GeneralizedRCNN
 from detectron2.structures import Boxes
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from snr_plugins.errors import InputError
 
@@ -72,3 +73,17 @@ def looking_at(detector: GeneralizedRCNN) -> Iterator[Seen]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextlib.contextmanager
+def keeping_statistics(model: nn.Module) -> Iterator[None]:
+    """Within this block batch norms that learn normalise by their batch, as ever in training, and
+    leave their running statistics as they are: those that evaluation uses."""
+    momenta = {norm: norm.momentum for norm in model.modules() if isinstance(norm, _BatchNorm)}
+    for norm in momenta:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in momenta.items():
+            norm.momentum = momentum

@@ -7,6 +7,7 @@ they are; the student learns those of a high score in strongly changed views of 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from detectron2.utils.events import EventStorage, get_event_storage
 from torch import Tensor
 
 from snr_plugins.detection.adaptation.config import prepare_pair
-from snr_plugins.detection.adaptation.domains import split_domains
+from snr_plugins.detection.adaptation.domains import keeping_statistics, split_domains
 from snr_plugins.detection.adaptation.strong_view import strong_view
 from snr_plugins.detection.meta_arch import LOG_PERIOD, Restitution
 from snr_plugins.errors import InputError
@@ -49,6 +50,8 @@ class MeanTeacher(Detector):
         teacher_target_weight: weight of the target's losses.
         teacher_target_box_weight: within them, of the losses of the boxes' places.
         teacher_burn_in: iterations of the source alone before there is a teacher.
+        target_statistics: whether batch norms that learn keep the target's statistics alone, once
+            there is a teacher: those of the strong views.
         kwargs: the detector's own.
     """
 
@@ -61,6 +64,7 @@ class MeanTeacher(Detector):
         teacher_target_weight: float = 1.0,
         teacher_target_box_weight: float = 0.0,
         teacher_burn_in: int = 0,
+        target_statistics: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,6 +76,7 @@ class MeanTeacher(Detector):
         self.teacher_target_weight = teacher_target_weight
         self.teacher_target_box_weight = teacher_target_box_weight
         self.teacher_burn_in = teacher_burn_in
+        self.target_statistics = target_statistics
         self.teacher: Teacher | None = None  # the copy has none
         self.teacher = Teacher(self, teacher_momentum)
 
@@ -86,6 +91,7 @@ class MeanTeacher(Detector):
             "teacher_target_weight": keys.TARGET_WEIGHT,
             "teacher_target_box_weight": keys.TARGET_BOX_WEIGHT,
             "teacher_burn_in": keys.BURN_IN,
+            "target_statistics": cfg.MODEL.TARGET_STATISTICS,
         }
 
     def __call__(self, batched_inputs: list[dict], *args: Any, **kwargs: Any) -> Any:
@@ -95,8 +101,11 @@ class MeanTeacher(Detector):
                 return self.teacher(batched_inputs, *args, **kwargs)
             return super().__call__(batched_inputs, *args, **kwargs)
         source, target = split_domains(batched_inputs)
-        losses = super().__call__(source, *args, **kwargs)
-        if self.teacher is None or get_event_storage().iter < self.teacher_burn_in:
+        adapts = get_event_storage().iter >= self.teacher_burn_in
+        keeps = adapts and self.target_statistics
+        with keeping_statistics(self) if keeps else nullcontext():
+            losses = super().__call__(source, *args, **kwargs)
+        if self.teacher is None or not adapts:
             return losses
         self.teacher.follow(self)
         return {**losses, **self._target_losses(target, self.teacher)}

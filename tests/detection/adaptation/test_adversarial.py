@@ -189,3 +189,21 @@ def test_a_frozen_and_a_collapsed_classifier_are_warned_of(caplog):
             watch.see(20 * look, {"image": 0.6931, "instance": 0.01})
     assert len(caplog.records) == 2
     assert "instance classifier's loss is 0.010" in caplog.records[1].message
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("method", ["da", "mean_teacher"])
+def test_batch_norm_keeps_the_targets_statistics_or_a_mixture(method, alone):
+    keys = ("MODEL.RESNETS.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0)
+    keys += ("MODEL.TARGET_STATISTICS", alone, "MODEL.MEAN_TEACHER.BURN_IN", 0)
+    model = model_of(f"{C4}_{method}", *keys)
+    seen = []
+    norm = model.backbone.stem.conv1.norm
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    with EventStorage():
+        model(mixed())
+    means, running = seen if not alone else seen[1:], torch.zeros_like(norm.running_mean)
+    for mean in means:
+        running = 0.9 * running + 0.1 * mean.detach()
+    torch.testing.assert_close(norm.running_mean, running)
+    assert norm.momentum == 0.1 and len(seen) == 2
