@@ -208,33 +208,11 @@ def test_the_documented_module_and_command_adapt(roots, tmp_path):
     assert_adapted("_mean_teacher_snr", metrics_of(tmp_path / "adapted"))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["SOLVER.IMS_PER_BATCH", 3], "SOLVER.IMS_PER_BATCH is 3: .* take a multiple of 2"),
-        (["DATALOADER.ASPECT_RATIO_GROUPING", True], "ASPECT_RATIO_GROUPING is True"),
-        (
-            ["DATASETS.TRAIN", "('synthetic_city_clear_to_folder',)"],
-            "DATASETS.TARGET_FOLDER is empty",
-        ),
-        (["DATASETS.TRAIN", "('synthetic_city_clear_train',)"], "has no target: name a pair"),
-        (["MODEL.META_ARCHITECTURE", "GeneralizedRCNN"], "holds two domains"),
-        (["DATASETS.TARGET_FOLDER", "/nowhere"], "adapts to synthetic_city_night_train; empty it"),
-        (
-            ["DATASETS.TRAIN", "('synthetic_city_clear_to_folder',)", *("DATASETS.TARGET_FOLDER",)]
-            + ["/nowhere"],
-            "The folder /nowhere does not exist",
-        ),
-    ],
-    ids=str,
-)
-@pytest.mark.slow
-def test_what_cannot_adapt_gets_one_sentence(start, tmp_path, options, message):
-    done = start(
-        TRAIN, CONFIGS / f"{CITY}_da.yaml", *TINY, *options, "OUTPUT_DIR", tmp_path / "out"
-    )
+def test_what_cannot_adapt_gets_one_sentence(start, tmp_path):
+    config = CONFIGS / f"{CITY}_da.yaml"
+    done = start(TRAIN, config, *TINY, "SOLVER.IMS_PER_BATCH", 3, "OUTPUT_DIR", tmp_path / "out")
     assert done.returncode == 1, done.stdout[-3000:]
     assert "Traceback" not in done.stderr
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert re.search(message, error), error
-    assert not list(tmp_path.rglob("*.pth"))
+    assert "SOLVER.IMS_PER_BATCH is 3" in error
+    assert not list(tmp_path.rglob("*"))
