@@ -207,3 +207,18 @@ def test_batch_norm_keeps_the_targets_statistics_or_a_mixture(method, alone):
         running = 0.9 * running + 0.1 * mean.detach()
     torch.testing.assert_close(norm.running_mean, running)
     assert norm.momentum == 0.1 and len(seen) == 2
+
+
+@pytest.mark.parametrize("method", ["da", "mean_teacher_snr"])
+def test_mixed_precision(method):
+    keys = ("MODEL.MEAN_TEACHER.BURN_IN", 0, "MODEL.MEAN_TEACHER.THRESHOLD", 0.12)
+    model = model_of(f"{C4}_{method}", *keys)
+    with EventStorage(), torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model(mixed())
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert all(
+        p.grad is not None and torch.isfinite(p.grad).all()
+        for name, p in model.named_parameters()
+        if p.requires_grad and "gate" not in name
+    )
