@@ -134,12 +134,13 @@ class MeanTeacher(Detector):
         # a storage of its own: what the heads log is of the source
         with EventStorage(storage.iter):
             losses = self.forward(views)
-        return {
-            f"{name}_target": loss
-            * self.teacher_target_weight
+        weights = {
+            name: self.teacher_target_weight
             * (self.teacher_target_box_weight if name in BOX_LOSSES else 1.0)
-            for name, loss in losses.items()
+            for name in losses
         }
+        # one without weight is left out: 0 times infinity would end the training
+        return {f"{n}_target": weights[n] * loss for n, loss in losses.items() if weights[n]}
 
     @torch.no_grad()
     def _found(self, target: list[dict], teacher: Teacher) -> list[Instances]:
@@ -148,7 +149,9 @@ class MeanTeacher(Detector):
         outputs = teacher.module.inference(images, do_postprocess=False)
         found = []
         for output in outputs:
-            output = output[output.scores >= self.teacher_threshold]
+            # below a pixel, as at an image's edge, a box has no place to learn
+            keep = (output.scores >= self.teacher_threshold) & output.pred_boxes.nonempty(1.0)
+            output = output[keep]
             truth = Instances(output.image_size)
             truth.gt_boxes = output.pred_boxes
             truth.gt_classes = output.pred_classes

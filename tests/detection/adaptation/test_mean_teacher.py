@@ -21,7 +21,8 @@ def pseudo(teacher, images):
     """Boxes of a plain detector whose score is high enough."""
     truth = []
     for found in GeneralizedRCNN.inference(teacher.eval(), images, do_postprocess=False):
-        keep = found.scores >= 0.12
+        sides = found.pred_boxes.tensor[:, 2:] - found.pred_boxes.tensor[:, :2]
+        keep = (found.scores >= 0.12) & (sides > 1).all(1)
         instances = Instances(found.image_size)
         instances.gt_boxes = Boxes(found.pred_boxes.tensor[keep])
         instances.gt_classes = found.pred_classes[keep]
@@ -95,6 +96,29 @@ def test_burn_in_sees_the_source_alone():
         with EventStorage(iteration):
             assert ("loss_cls_target" in model(mixed())) == adapts
     assert model.teacher.updates == 1
+
+
+def test_what_cannot_be_learned_is_left_out():
+    """Boxes of no width, as at an image's edge; and losses without weight, maybe infinite."""
+    model = model_of(f"{C4}_mean_teacher", *LOW)
+    inference = type(model.teacher.module).inference
+
+    class Teacher(type(model.teacher.module)):
+        def inference(self, *args, **kwargs):
+            outputs = inference(self, *args, **kwargs)
+            for output in outputs:
+                output.pred_boxes.tensor[:, 2] = output.pred_boxes.tensor[:, 0]
+            return outputs
+
+    model.teacher.module.__class__ = Teacher
+    with EventStorage() as storage:
+        losses = model(mixed())
+    assert storage.latest()["adaptation/teacher_boxes_per_image"][0] == 0
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert {n for n in losses if n.endswith("_target")} == {
+        "loss_cls_target",
+        "loss_rpn_cls_target",
+    }
 
 
 def test_what_heads_log_is_of_the_source():
