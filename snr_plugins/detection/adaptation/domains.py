@@ -87,3 +87,8 @@ def keeping_statistics(model: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+def learns_statistics(model: nn.Module) -> bool:
+    """Whether it has batch norms that are not frozen."""
+    return any(isinstance(module, _BatchNorm) for module in model.modules())

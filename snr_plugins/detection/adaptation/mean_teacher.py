@@ -19,7 +19,11 @@ from detectron2.utils.events import EventStorage, get_event_storage
 from torch import Tensor
 
 from snr_plugins.detection.adaptation.config import prepare_pair
-from snr_plugins.detection.adaptation.domains import keeping_statistics, split_domains
+from snr_plugins.detection.adaptation.domains import (
+    keeping_statistics,
+    learns_statistics,
+    split_domains,
+)
 from snr_plugins.detection.adaptation.strong_view import strong_view
 from snr_plugins.detection.meta_arch import LOG_PERIOD, Restitution
 from snr_plugins.errors import InputError
@@ -50,8 +54,8 @@ class MeanTeacher(Detector):
         teacher_target_weight: weight of the target's losses.
         teacher_target_box_weight: within them, of the losses of the boxes' places.
         teacher_burn_in: iterations of the source alone before there is a teacher.
-        target_statistics: whether batch norms that learn keep the target's statistics alone, once
-            there is a teacher: those of the strong views.
+        target_statistics: whether batch norms that learn keep the target's statistics alone, those
+            of its images as the teacher sees them. The backbone then sees these once more.
         kwargs: the detector's own.
     """
 
@@ -107,6 +111,9 @@ class MeanTeacher(Detector):
             losses = super().__call__(source, *args, **kwargs)
         if self.teacher is None or not adapts:
             return losses
+        if self.target_statistics and learns_statistics(self.backbone):
+            with torch.no_grad():  # of the images as the teacher sees them, not of strong views
+                self.backbone(self.preprocess_image(target).tensor)
         self.teacher.follow(self)
         return {**losses, **self._target_losses(target, self.teacher)}
 
@@ -132,7 +139,8 @@ class MeanTeacher(Detector):
             for x, instances in zip(target, found, strict=True)
         ]
         # a storage of its own: what the heads log is of the source
-        with EventStorage(storage.iter):
+        keeps = keeping_statistics(self.backbone) if self.target_statistics else nullcontext()
+        with EventStorage(storage.iter), keeps:
             losses = self.forward(views)
         weights = {
             name: self.teacher_target_weight
