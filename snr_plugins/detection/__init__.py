@@ -1,5 +1,20 @@
 """SNR in Detectron2. Importing this registers backbones, meta-architectures and datasets."""
 
+from snr_plugins.detection.adaptation.adversarial import (
+    DomainAdversarial,
+    DomainAdversarialRCNN,
+    SNRDomainAdversarialRCNN,
+)
+from snr_plugins.detection.adaptation.mean_teacher import (
+    MeanTeacher,
+    MeanTeacherRCNN,
+    SNRMeanTeacherRCNN,
+)
+from snr_plugins.detection.adaptation.pairs import (
+    adaptation_dataset,
+    ready_pairs,
+    register_adaptation,
+)
 from snr_plugins.detection.backbone import (
     build_snr_backbone,
     build_snr_resnet_backbone,
@@ -17,19 +32,30 @@ from snr_plugins.detection.meta_arch import Restitution, SNRGeneralizedRCNN, SNR
 from snr_plugins.detection.stamp import Run
 
 __all__ = [
+    "DomainAdversarial",
+    "DomainAdversarialRCNN",
+    "MeanTeacher",
+    "MeanTeacherRCNN",
     "Restitution",
     "Run",
+    "SNRDomainAdversarialRCNN",
     "SNRGeneralizedRCNN",
+    "SNRMeanTeacherRCNN",
     "SNRRetinaNet",
+    "adaptation_dataset",
     "add_snr_config",
     "build_snr_backbone",
     "build_snr_resnet_backbone",
     "build_snr_resnet_fpn_backbone",
     "coco_evaluator",
     "put_in",
+    "ready_pairs",
+    "register_adaptation",
     "register_coco_folder",
     "register_datasets",
     "register_image_folder",
 ]
 
 register_datasets()
+for _name, _source, _target in ready_pairs():
+    register_adaptation(_name, _source, _target)

@@ -30,12 +30,20 @@ def describe_dataset(name: str) -> dict:
     }
 
 
+def labelled_part(name: str) -> str:
+    """The source of a pair of domains, see `snr_plugins.detection.register_adaptation`; of any
+    other dataset the name itself."""
+    known = name in DatasetCatalog.list()
+    return MetadataCatalog.get(name).get("labelled_part", name) if known else name
+
+
 def class_names(name: str) -> list[str]:
     """Class names of a registered dataset; a COCO file that lists its own is loaded for them.
 
     Raises:
         InputError: no dataset has this name, or its file is at fault.
     """
+    name = labelled_part(name)
     if name not in DatasetCatalog.list():
         raise InputError(
             f"DATASETS names {name!r}, which is not registered: correct the name, or register it "

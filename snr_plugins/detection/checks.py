@@ -22,7 +22,10 @@ from detectron2.modeling import (
 )
 from torch import nn
 
-from snr_plugins.detection.catalogue import check_class_count, class_names
+from snr_plugins.detection.adaptation.adversarial import DomainAdversarial
+from snr_plugins.detection.adaptation.config import check_adaptation
+from snr_plugins.detection.adaptation.mean_teacher import MeanTeacher
+from snr_plugins.detection.catalogue import check_class_count, class_names, labelled_part
 from snr_plugins.errors import InputError
 
 Detector = Callable[[CfgNode], nn.Module]  # what is registered: a class, or a function
@@ -54,6 +57,8 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
             f"SOLVER.AMP.ENABLED needs a GPU but MODEL.DEVICE is {cfg.MODEL.DEVICE}; set "
             "SOLVER.AMP.ENABLED to False"
         )
+    if not eval_only:
+        check_adaptation(cfg, _is_a(detector, DomainAdversarial, MeanTeacher))
     _check_classes(cfg, detector, cfg.DATASETS.TEST if eval_only else _all_datasets(cfg))
     if _is_a(detector, GeneralizedRCNN):
         _check_labels_of_heads(cfg, eval_only)
@@ -131,7 +136,7 @@ def _check_labels_of_heads(cfg: CfgNode, eval_only: bool) -> None:
         tested = name in cfg.DATASETS.TEST
         boxes = [
             box
-            for record in DatasetCatalog.get(name)
+            for record in DatasetCatalog.get(labelled_part(name))
             for box in record.get("annotations", ())
             if tested or not box.get("iscrowd")
         ]

@@ -15,13 +15,16 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from torch import nn
 
 from snr_plugins.configs import shipped_root
+from snr_plugins.detection.adaptation.config import add_adaptation_config
 from snr_plugins.detection.own_data import register_own_datasets
 from snr_plugins.errors import InputError
 from snr_plugins.nn import LAYERS, layer_options
 
 
 def add_snr_config(cfg: CfgNode) -> None:
-    """Add the keys that SNR's backbones and meta-architectures read, and INPUT.PHOTOMETRIC."""
+    """Add the keys that our backbones and meta-architectures read, and INPUT.PHOTOMETRIC."""
+    add_adaptation_config(cfg)
+
     # Whether training images change their brightness, contrast, saturation and light, strongly
     # (snr_plugins/detection/photometric.py). Read by our Trainer alone: Detectron2's own
     # train_net.py builds its loader without it.

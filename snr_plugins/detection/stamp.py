@@ -6,11 +6,15 @@ import os
 from dataclasses import dataclass
 
 from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from detectron2.utils.events import get_event_storage, has_event_storage
 from detectron2.utils.file_io import PathManager
 
+from snr_plugins.detection.adaptation.config import prepare_pair, training_pair
+from snr_plugins.detection.adaptation.pairs import pair_of
 from snr_plugins.detection.catalogue import describe_dataset
 from snr_plugins.detection.config import split_weights
+from snr_plugins.errors import InputError
 from snr_plugins.results import describe_checkpoint, versions
 
 FRAMEWORKS = ("torch", "detectron2", "pycocotools")
@@ -28,6 +32,8 @@ class Run:
         seed: negative for a random one.
         image_size: of the test images, as (short side, longest side) in pixels.
         test_time_augmentation: in words.
+        pair: of `snr_plugins.detection.register_adaptation`, that is trained on; None for a source
+            alone.
     """
 
     output_dir: str
@@ -36,10 +42,13 @@ class Run:
     seed: int | None = None
     image_size: tuple[int, int] | None = None
     test_time_augmentation: str = "none"
+    pair: str | None = None
 
     @classmethod
     def of(cls, cfg: CfgNode, augmented: bool = False) -> Run:
         """What a YAML config says; ``augmented`` if its TEST.AUG is at work."""
+        prepare_pair(cfg)
+        pair = training_pair(cfg)
         return cls(
             output_dir=cfg.OUTPUT_DIR,
             weights=cfg.MODEL.WEIGHTS,
@@ -47,6 +56,7 @@ class Run:
             seed=cfg.SEED,
             image_size=(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST),
             test_time_augmentation=_augmentation(cfg) if augmented else "none",
+            pair=pair.name if pair else None,
         )
 
 
@@ -70,7 +80,9 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
     groups = sum(bool(annotation.get("iscrowd")) for annotation in annotations)
     classes = described.pop("thing_classes")
     counts = {"images": len(coco["images"]), "boxes": len(annotations) - groups, "groups": groups}
+    adaptation = _adaptation(run, dataset_name, coco)
     return {
+        **({"adaptation": adaptation} if adaptation else {}),
         "datasets": [{**described, **counts, "classes": classes}],
         "image_size": _image_size(run),
         "test_time_augmentation": run.test_time_augmentation if run else None,
@@ -80,6 +92,25 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
         "scores": scores,
         "metric": METRIC,
         "domains": {dataset_name: scores["bbox"][METRIC]} if "bbox" in scores else {},
+    }
+
+
+def _adaptation(run: Run | None, dataset_name: str, coco: dict) -> dict | None:
+    """What the target was, and whether the scored images were in it; None without adaptation."""
+    pair = pair_of(run.pair) if run and run.pair else None
+    if pair is None:
+        return None
+    stated = {"source": pair.source, "target": pair.target or pair.folder or None}
+    try:
+        files = set(pair.target_files())
+    except InputError:  # trained elsewhere: the scores stand without it
+        return {**stated, "target_images": None, "test_images_among_them": None}
+    folder = MetadataCatalog.get(dataset_name).get("image_root", "")
+    scored = {os.path.realpath(os.path.join(folder, x["file_name"])) for x in coco["images"]}
+    return {
+        **stated,
+        "target_images": len(files),
+        "test_images_among_them": len(scored & files),
     }
 
 

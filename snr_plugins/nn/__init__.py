@@ -13,6 +13,7 @@ from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.spatial import SpatialSNR
 from snr_plugins.nn.stage_losses import StageLosses
 from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_layers
+from snr_plugins.nn.teacher import Teacher
 from snr_plugins.nn.trust import Trust, style_distances
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "StageLosses",
     "StyleLayer",
     "StyleRecord",
+    "Teacher",
     "Trust",
     "WithStyleDistance",
     "calibrate",

@@ -1,0 +1,1 @@
+"""Adaptation of a detector to unlabelled images of a target domain."""
