@@ -10,6 +10,7 @@ from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.stage_losses import StageLosses
 from snr_plugins.nn.style import InstanceNorm, Observation, StyleLayer, find_layers
+from snr_plugins.nn.teacher import Teacher
 from snr_plugins.nn.trust import Trust, style_distances
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Shape",
     "StageLosses",
     "StyleLayer",
+    "Teacher",
     "Trust",
     "calibrate",
     "create_layer",
