@@ -84,7 +84,10 @@ def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
             ``test_time_augmentation``; ``checkpoint``, see `describe_checkpoint`; ``seed``;
             ``versions``; ``scores``, all of them, in the framework's own form; ``metric`` and
             ``domains``, the scores to compare, as in `Scores`; ``style_distance``, the domains'
-            `median_distances`, where the model measures them. The time is added.
+            `median_distances`, where the model measures them; ``adaptation``, of a model that was
+            adapted: ``source``, ``target``, ``target_images``, the number of its unlabelled images,
+            and ``test_images_among_them``, how many of the scored images are among these, both
+            None where they cannot be told. The time is added.
 
     Raises:
         InputError: the file cannot be written.
@@ -119,11 +122,27 @@ def summary(stamp: dict) -> str:
         f"seed {'unknown' if stamp['seed'] is None else stamp['seed']}",
         ", ".join(f"{name} {version}" for name, version in stamp["versions"].items()),
     ]
+    if adaptation := stamp.get("adaptation"):
+        parts.append(_adaptation_line(adaptation))
     for domain, medians in stamp.get("style_distance", {}).items():
         if medians:
             values = ", ".join(f"{name} {median:.2f}" for name, median in medians.items())
             parts.append(f"style distance of {domain}: {values} (of the source below 1)")
     return "; ".join(parts)
+
+
+def _adaptation_line(adaptation: dict) -> str:
+    among = adaptation["test_images_among_them"]
+    if among is None:
+        tested = "whether the test images are among them is unknown"
+    else:
+        tested = f"{among or 'none'} of the test images among them"
+    count = adaptation["target_images"]
+    images = "images" if count is None else f"{count} images"
+    return (
+        f"adapted from {adaptation['source']} to unlabelled {images} of {adaptation['target']}, "
+        f"{tested}"
+    )
 
 
 def median_distances(images: Sequence[Mapping[str, float]]) -> dict[str, float]:

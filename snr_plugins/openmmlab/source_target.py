@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import DATA_SAMPLERS
-from mmengine.runner import Runner
 from torch.utils.data import Sampler
 
 from snr_plugins.errors import InputError
@@ -77,18 +76,22 @@ def image_files(dataset: Any) -> list[str]:
     ]
 
 
-def refuse_choice_by_target(runner: Runner) -> None:
+def refuse_choice_by_target(hooks: Iterable[Hook], dataset: Any) -> None:
     """No network of an adaptation may be chosen by scores on the target, whose labels are the test.
+
+    Args:
+        hooks: the runner's.
+        dataset: that it trains on.
 
     Raises:
         InputError: a ``CheckpointHook`` has ``save_best`` of the target's scores, or of none in
             particular.
     """
-    domains = adaptation_of(runner.train_dataloader.dataset)
+    domains = adaptation_of(dataset)
     if domains is None:
         return
     target = getattr(domains[1], "domain", "")
-    for hook in runner.hooks:
+    for hook in hooks:
         wanted = getattr(hook, "save_best", None) if isinstance(hook, CheckpointHook) else None
         for metric in [wanted] if isinstance(wanted, str) else wanted or []:
             scored, _, _ = metric.rpartition("/")
