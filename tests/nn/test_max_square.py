@@ -40,7 +40,9 @@ def test_image_wise_by_hand():
     squares = [0.82, 0.68, 0.58, 0.52]
     weights = [1 / math.sqrt(12)] * 3 + [1 / 2]
     loss = image_wise_max_square(p, ratio=0.5)
-    assert loss.item() == pytest.approx(-sum(map(math.prod, zip(squares, weights))) / 2)
+    assert loss.item() == pytest.approx(
+        -sum(s * w for s, w in zip(squares, weights, strict=True)) / 2
+    )
     loss.backward()
     expected = -p.detach() * torch.tensor(weights).view(1, 1, 2, 2)  # 2 p w / C; w has no gradient
     torch.testing.assert_close(p.grad, expected)
@@ -51,10 +53,10 @@ def test_image_wise_pixel_by_pixel(ratio):
     p = probabilities()
     valid = torch.rand(3, 5, 6) < 0.7
     total = 0.0
-    for image, counts in zip(p, valid):
+    for image, counts in zip(p, valid, strict=True):
         pixels = image[:, counts].T  # (M, C)
         classes = pixels.argmax(1).tolist()
-        for pixel, own in zip(pixels, classes):
+        for pixel, own in zip(pixels, classes, strict=True):
             of_class = classes.count(own)
             weight = 1 / max(of_class**ratio * len(classes) ** (1 - ratio), 1)
             total -= weight * float(pixel.square().sum())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -91,15 +91,15 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
             data: a batch as the loader gives it.
             optim_wrapper: with one optimizer of all parameters.
         """
-        if getattr(optim_wrapper, "_accumulative_counts", 1) != 1:
+        if isinstance(optim_wrapper, OptimWrapperDict):
+            raise InputError(
+                f"{type(self).__name__} needs one optimizer of all parameters: give optim_wrapper "
+                "one optimizer."
+            )
+        if optim_wrapper._accumulative_counts != 1:
             raise InputError(
                 f"{type(self).__name__} makes its updates within one iteration: set "
                 "optim_wrapper.accumulative_counts to 1 and train with larger batches."
-            )
-        if not isinstance(optim_wrapper, OptimWrapper):
-            raise InputError(
-                f"{type(self).__name__} needs one optimizer of all parameters, not a "
-                f"{type(optim_wrapper).__name__}."
             )
         data = self.data_preprocessor(data, True)
 
@@ -123,8 +123,8 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
         with torch.no_grad():
             of_source = self.extract_feat(images)
             of_target = self.extract_feat(target.images)
-        apart = self._discrepancy(of_target, target)
         losses = self._decode_head_forward_train(of_source, labelled)
+        apart = self._discrepancy(of_target, target)
         return {**losses, "loss_discrepancy": -self.discrepancy_weight * apart}
 
     def generator_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:

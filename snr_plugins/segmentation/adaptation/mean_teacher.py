@@ -14,7 +14,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn.pseudo_labels import IGNORED, confident_labels, pseudo_cross_entropy
 from snr_plugins.nn.strong_view import StrongView
 from snr_plugins.nn.teacher import Teacher
-from snr_plugins.segmentation.adaptation.segmentor import SourceTargetSegmentor, Target
+from snr_plugins.segmentation.adaptation.segmentor import Domains, SourceTargetSegmentor, Target
 from snr_plugins.segmentation.segmentor import RestitutionSegmentor
 
 
@@ -63,10 +63,14 @@ class MeanTeacher(SourceTargetSegmentor):
         self.teacher: Teacher | None = None  # in the teacher itself
         self.teacher = Teacher(self, momentum)
 
-    def target_losses(self, target: Target) -> dict[str, Tensor]:
-        """``loss_target``, and the share of pixels that the teacher labels."""
+    def loss(self, inputs: Domains, data_samples: Domains) -> dict[str, Tensor]:  # type: ignore[override]  # a batch of two domains
+        """The teacher follows first: it has the statistics of the last step, not of this source."""
         assert self.teacher is not None
         self.teacher.follow(self)
+        return super().loss(inputs, data_samples)
+
+    def target_losses(self, target: Target) -> dict[str, Tensor]:
+        """``loss_target``, and the share of pixels that the teacher labels."""
         labels = confident_labels(self._of_teacher(target.images), self.threshold, target.valid)
         features = self.extract_feat(self._strong(target.images))
         scores = self.scores(self.decode_head, features, target.images)
