@@ -66,7 +66,8 @@ class SourceTargetSampler(Sampler[int]):
 
 def adaptation_of(dataset: Any) -> tuple[Any, Any] | None:
     """Source and target of a training dataset that holds both; None for any other."""
-    return (dataset.source, dataset.target) if hasattr(dataset, "target") else None
+    both = hasattr(dataset, "source") and hasattr(dataset, "target")
+    return (dataset.source, dataset.target) if both else None
 
 
 def image_files(dataset: Any) -> list[str]:

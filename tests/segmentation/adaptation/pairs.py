@@ -66,7 +66,21 @@ def two_small_iterations(config: Path) -> list[str]:
             "model.backbone.stem_channels=16",
             "model.auxiliary_head.in_channels=64",
         ]
-    options.append("model.decode_head.in_channels=128")
+    options += ["model.decode_head.in_channels=128", "model.data_preprocessor.size=(64,96)"]
+    options += smaller("train_dataloader.dataset.source", cfg.train_dataloader.dataset.source)
+    options += smaller("train_dataloader.dataset.target", cfg.train_dataloader.dataset.target)
+    for name in {*loaders} - {"train"}:
+        options += smaller(f"{name}_dataloader.dataset", cfg[f"{name}_dataloader"].dataset)
     if "c1_in_channels" in cfg.model.decode_head:
         options.append("model.decode_head.c1_in_channels=16")
     return options
+
+
+def smaller(where: str, dataset: dict) -> list[str]:
+    """Options for images of 96x64 in a dataset's pipeline."""
+    sizes = {"scale": "(96,64)", "crop_size": "(64,96)"}
+    return [
+        f"{where}.pipeline.{index}.{key}={sizes[key]}"
+        for index, step in enumerate(dataset.get("pipeline", ()))
+        for key in sizes.keys() & step.keys()
+    ]
