@@ -59,6 +59,7 @@ def two_small_iterations(config: Path) -> list[str]:
     ]
     if "DRN" in cfg.model.backbone.type:
         options += ["model.backbone.depth=22", "model.backbone.base_channels=4"]
+        options.append("model.decode_head.channels=128")
     else:
         options += [
             "model.backbone.depth=18",
