@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +98,28 @@ def test_two_iterations(work, tmp_path, pair, method, form):
     assert adaptation["target_images"] == (4 if pair == "camvid_to_dusk" else 3)
     words = f"{among or 'none'} of the test images among them"
     assert words in done.stdout + done.stderr  # under the scores
+
+
+def test_the_ten_lines_of_the_guide(work, tmp_path):
+    """On CamVid's config, with the pictures of its dusk copied to a folder of their own."""
+    page = (ROOT / "docs" / "adaptation_segmentation.md").read_text()
+    (block,) = re.findall(r"^```python\n# adapt.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "adapt.py").write_text(block)
+    source = config_of("camvid_to_dusk", "maxsquare").parents[1] / "fcn_thin_r50_camvid.py"
+    (tmp_path / "source.py").write_text(f"_base_ = {str(source)!r}\n")
+    shutil.copytree(work / "data" / "camvid" / "dusk_val" / "images", tmp_path / "pictures")
+    (tmp_path / "data").symlink_to(work / "data")
+    options = two_small_iterations(tmp_path / "adapt.py")
+    where = ("--work-dir", tmp_path / "run", "--cfg-options", *options)
+    done = launch(tmp_path, STOCK / "train.py", tmp_path / "adapt.py", *where)
+    assert done.returncode == 0, done.stderr[-3000:]
+    adaptation = stamp_in(tmp_path / "run", "val")["adaptation"]
+    assert adaptation == {
+        "source": "day_train",
+        "target": "pictures",
+        "target_images": 4,
+        "test_images_among_them": 0,
+    }
 
 
 def test_no_best_checkpoint_by_the_target(work, tmp_path):

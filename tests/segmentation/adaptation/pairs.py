@@ -68,8 +68,9 @@ def two_small_iterations(config: Path) -> list[str]:
             "model.auxiliary_head.in_channels=64",
         ]
     options += ["model.decode_head.in_channels=128", "model.data_preprocessor.size=(64,96)"]
-    options += smaller("train_dataloader.dataset.source", cfg.train_dataloader.dataset.source)
-    options += smaller("train_dataloader.dataset.target", cfg.train_dataloader.dataset.target)
+    for domain in ("source", "target"):
+        where = f"train_dataloader.dataset.{domain}"
+        options += smaller(where, cfg.train_dataloader.dataset[domain])
     for name in {*loaders} - {"train"}:
         options += smaller(f"{name}_dataloader.dataset", cfg[f"{name}_dataloader"].dataset)
     if "c1_in_channels" in cfg.model.decode_head:
@@ -77,8 +78,10 @@ def two_small_iterations(config: Path) -> list[str]:
     return options
 
 
-def smaller(where: str, dataset: dict) -> list[str]:
+def smaller(where: str, dataset: dict | str) -> list[str]:
     """Options for images of 96x64 in a dataset's pipeline."""
+    if isinstance(dataset, str):  # a folder of pictures
+        return []
     sizes = {"scale": "(96,64)", "crop_size": "(64,96)"}
     return [
         f"{where}.pipeline.{index}.{key}={sizes[key]}"
