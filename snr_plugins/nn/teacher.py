@@ -75,11 +75,11 @@ class Teacher(nn.Module):
         updates = int(self.updates)
         kept = min(self.momentum, updates / (updates + 1))
         theirs = dict(student.named_parameters())
-        for name, own in self.module.named_parameters():
-            own.lerp_(theirs[name].detach().to(own), 1 - kept)
+        for name, weight in self.module.named_parameters():
+            weight.lerp_(theirs[name].detach().to(weight), 1 - kept)
         buffers = dict(student.named_buffers())
-        for name, own in self.module.named_buffers():
-            own.copy_(buffers[name])
+        for name, buffer in self.module.named_buffers():
+            buffer.copy_(buffers[name])
         self.updates += 1
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> Teacher:

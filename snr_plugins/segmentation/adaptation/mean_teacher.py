@@ -14,7 +14,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn.pseudo_labels import IGNORED, confident_labels, pseudo_cross_entropy
 from snr_plugins.nn.strong_view import StrongView
 from snr_plugins.nn.teacher import Teacher
-from snr_plugins.segmentation.adaptation.segmentor import Domains, SourceTargetSegmentor, Target
+from snr_plugins.segmentation.adaptation.segmentor import SourceTargetSegmentor, Target
 from snr_plugins.segmentation.segmentor import RestitutionSegmentor
 
 
@@ -63,7 +63,7 @@ class MeanTeacher(SourceTargetSegmentor):
         self.teacher: Teacher | None = None  # in the teacher itself
         self.teacher = Teacher(self, momentum)
 
-    def loss(self, inputs: Domains, data_samples: Domains) -> dict[str, Tensor]:  # type: ignore[override]  # a batch of two domains
+    def loss(self, inputs: Any, data_samples: Any) -> dict[str, Tensor]:
         """The teacher follows first: it has the statistics of the last step, not of this source."""
         assert self.teacher is not None
         self.teacher.follow(self)

@@ -60,8 +60,12 @@ class SourceTargetSegmentor(Segmentor):
                 "decode_head: choose one with out_channels=num_classes."
             )
 
-    def loss(self, inputs: Domains, data_samples: Domains) -> dict[str, Tensor]:  # type: ignore[override]  # a batch of two domains
-        """The source's losses as the segmentor computes them, and the target's."""
+    def loss(self, inputs: Any, data_samples: Any) -> dict[str, Tensor]:
+        """The source's losses as the segmentor computes them, and the target's.
+
+        Args:
+            inputs, data_samples: of both domains, as `SourceTargetPreProcessor` gives them.
+        """
         losses = self.source_losses(inputs, data_samples)
         return {**losses, **self.target_losses(self.target_of(inputs, data_samples))}
 
