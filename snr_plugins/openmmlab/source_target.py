@@ -70,11 +70,16 @@ def adaptation_of(dataset: Any) -> tuple[Any, Any] | None:
     return (dataset.source, dataset.target) if both else None
 
 
-def image_files(dataset: Any) -> list[str]:
-    """The images of a dataset, each as the file that it is in the end."""
-    return [
-        os.path.realpath(dataset.get_data_info(index)["img_path"]) for index in range(len(dataset))
-    ]
+def image_files(dataset: Any) -> list[str] | None:
+    """The images of a dataset, each as the file that it is in the end.
+
+    None of a dataset that does not say which files it reads, as anybody's may.
+    """
+    try:
+        paths = [dataset.get_data_info(index)["img_path"] for index in range(len(dataset))]
+    except (AttributeError, KeyError):
+        return None
+    return [os.path.realpath(path) for path in paths]
 
 
 def refuse_choice_by_target(hooks: Iterable[Hook], dataset: Any) -> None:

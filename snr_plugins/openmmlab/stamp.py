@@ -48,7 +48,7 @@ class StampHook(Hook):
             self._adaptation = {
                 "source": _name(source),
                 "target": _name(target),
-                "files": sorted(set(image_files(target))),
+                "files": image_files(target),
             }
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -116,18 +116,17 @@ class StampHook(Hook):
             "adaptation": {
                 "source": self._adaptation["source"],
                 "target": self._adaptation["target"],
-                "target_images": len(files),
-                "test_images_among_them": _among(files, tested),
+                "target_images": None if files is None else len(set(files)),
+                "test_images_among_them": None if files is None else _among(files, tested),
             }
         }
 
 
 def _among(files: list[str], tested: list[Dataset]) -> int | None:
-    of_target = set(files)
-    try:
-        return sum(path in of_target for part in tested for path in image_files(part))
-    except (AttributeError, KeyError):  # anybody's dataset may not say which files it reads
+    scored = [image_files(part) for part in tested]
+    if None in scored:
         return None
+    return len(set(files) & {path for part in scored for path in part or ()})
 
 
 def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float]:
