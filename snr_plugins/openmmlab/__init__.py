@@ -3,6 +3,16 @@
 from snr_plugins.openmmlab.backbone import build_snr_backbone
 from snr_plugins.openmmlab.calibration import CalibrateSNRHook
 from snr_plugins.openmmlab.neck import SNRLayer, SNRNeck
+from snr_plugins.openmmlab.source_target import SourceTargetSampler
 from snr_plugins.openmmlab.stamp import StampHook
+from snr_plugins.openmmlab.steps import StepsDistributedDataParallel
 
-__all__ = ["CalibrateSNRHook", "SNRLayer", "SNRNeck", "StampHook", "build_snr_backbone"]
+__all__ = [
+    "CalibrateSNRHook",
+    "SNRLayer",
+    "SNRNeck",
+    "SourceTargetSampler",
+    "StampHook",
+    "StepsDistributedDataParallel",
+    "build_snr_backbone",
+]

@@ -48,7 +48,8 @@ class CalibrateSNRHook(Hook):
 
         def forward(batch: Any) -> None:
             # backbone and neck: a cascade's heads want each other's results, and have no SNR
-            data = model.data_preprocessor(batch, training=True)
-            model.extract_feat(data["inputs"])
+            inputs = model.data_preprocessor(batch, training=True)["inputs"]
+            # of a batch of two domains, as SourceTargetPreProcessor has them, the source's style
+            model.extract_feat(inputs["source"] if isinstance(inputs, dict) else inputs)
 
         print_log(calibrate_untrained(model, batches(), forward), "current")

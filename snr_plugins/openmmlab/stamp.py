@@ -14,6 +14,11 @@ from torch.utils.data import Dataset
 
 from snr_plugins.data.conditions import betas_of
 from snr_plugins.openmmlab.image_size import describe_image_size
+from snr_plugins.openmmlab.source_target import (
+    adaptation_of,
+    image_files,
+    refuse_choice_by_target,
+)
 from snr_plugins.results import describe_checkpoint, median_distances, versions, write_stamp
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
@@ -24,13 +29,34 @@ METRIC = "mIoU"
 class StampHook(Hook):
     """Writes ``stamp_val.json`` or ``stamp_test.json`` into the run's log folder, after the scores.
 
-    Its line follows LoggerHook's, which prints the scores.
+    Its line follows LoggerHook's, which prints the scores. What a network was adapted to travels in
+    its checkpoints, so that a test in another process knows whether it tests on the same images.
     """
 
     priority = "VERY_LOW"
 
     def __init__(self) -> None:
         self._distances: list[tuple[str, dict[str, float]]] = []  # of each image: domain, by SNR
+        self._adaptation: dict | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a choice of the network by the target's labels; note what it is adapted to."""
+        dataset = runner.train_dataloader.dataset
+        refuse_choice_by_target(runner.hooks, dataset)
+        if domains := adaptation_of(dataset):
+            source, target = domains
+            self._adaptation = {
+                "source": _name(source),
+                "target": _name(target),
+                "files": image_files(target),
+            }
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self._adaptation:
+            checkpoint["meta"]["adaptation"] = self._adaptation
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        self._adaptation = checkpoint.get("meta", {}).get("adaptation")
 
     # MMEngine's Hook calls these two in every phase
 
@@ -64,6 +90,7 @@ class StampHook(Hook):
         loader = runner.val_dataloader if phase == "val" else runner.test_dataloader
         parts = getattr(loader.dataset, "datasets", [loader.dataset])  # of a ConcatDataset
         stamp = {
+            **self._of_adaptation(parts),
             "datasets": [_describe(part) for part in parts],
             "image_size": ", ".join(sorted({_image_size(part) for part in parts})),
             "test_time_augmentation": _tta(runner),
@@ -79,6 +106,27 @@ class StampHook(Hook):
             },
         }
         runner.logger.info(write_stamp(os.path.join(runner.log_dir, f"stamp_{phase}.json"), stamp))
+
+    def _of_adaptation(self, tested: list[Dataset]) -> dict:
+        """Source and target of an adapted network, and how many tested images the target had."""
+        if self._adaptation is None:
+            return {}
+        files = self._adaptation["files"]
+        return {
+            "adaptation": {
+                "source": self._adaptation["source"],
+                "target": self._adaptation["target"],
+                "target_images": None if files is None else len(set(files)),
+                "test_images_among_them": None if files is None else _among(files, tested),
+            }
+        }
+
+
+def _among(files: list[str], tested: list[Dataset]) -> int | None:
+    scored = [image_files(part) for part in tested]
+    if None in scored:
+        return None
+    return len(set(files) & {path for part in scored for path in part or ()})
 
 
 def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float]:

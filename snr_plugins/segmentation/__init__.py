@@ -3,6 +3,17 @@
 from snr_plugins.openmmlab.calibration import CalibrateSNRHook
 from snr_plugins.openmmlab.neck import SNRNeck
 from snr_plugins.openmmlab.stamp import StampHook
+from snr_plugins.segmentation.adaptation import (
+    ImageFolderDataset,
+    MaxSquareEncoderDecoder,
+    MCDEncoderDecoder,
+    MeanTeacherEncoderDecoder,
+    SNRMaxSquareEncoderDecoder,
+    SNRMCDEncoderDecoder,
+    SNRMeanTeacherEncoderDecoder,
+    SourceTargetDataset,
+    SourceTargetPreProcessor,
+)
 from snr_plugins.segmentation.backbone import SNRDRN, SNRResNet, SNRResNetV1c, SNRStages
 from snr_plugins.segmentation.datasets import (
     CamVidDataset,
@@ -37,15 +48,24 @@ __all__ = [
     "DomainDataset",
     "DomainIoUMetric",
     "GTA5Dataset",
+    "ImageFolderDataset",
     "LoadLabelIds",
+    "MCDEncoderDecoder",
     "MapillaryVistasDataset",
+    "MaxSquareEncoderDecoder",
+    "MeanTeacherEncoderDecoder",
     "SNRCascadeEncoderDecoder",
     "SNREncoderDecoder",
+    "SNRMCDEncoderDecoder",
+    "SNRMaxSquareEncoderDecoder",
+    "SNRMeanTeacherEncoderDecoder",
     "SNRNeck",
     "SNRResNet",
     "SNRResNetV1c",
     "SNRStages",
     "SYNTHIADataset",
     "SetDomain",
+    "SourceTargetDataset",
+    "SourceTargetPreProcessor",
     "StampHook",
 ]

@@ -136,20 +136,28 @@ class CrossCityDataset(StreetDataset):
         city: one of ``CROSS_CITY_CITIES``.
         split: ``"Train"``, which has no labels, or ``"Test"``.
         domain: the name under which the frames are scored; by default the city.
+        labelled: False leaves the label images alone, for a domain that is used without them.
         options: arguments of `StreetDataset` and ``BaseSegDataset``, such as ``data_root`` and
             ``pipeline``.
     """
 
     METAINFO = CityscapesDataset.METAINFO
 
-    def __init__(self, city: str, split: str = "Test", domain: str = "", **options) -> None:
+    def __init__(
+        self,
+        city: str,
+        split: str = "Test",
+        domain: str = "",
+        labelled: bool = True,
+        **options,
+    ) -> None:
         if city not in CROSS_CITY_CITIES:
             raise InputError(f"Unknown city {city!r}: choose from {', '.join(CROSS_CITY_CITIES)}.")
         super().__init__(
             LAYOUTS["cross_city"],
             f"{city}/{split}",
             domain=domain or city,
-            labelled=split == "Test",
+            labelled=labelled and split == "Test",
             hint=f"data_root must hold {city}/Images/{split}/*.png and, for the split Test, "
             f"{city}/Labels/Test/*_eval.png",
             **options,

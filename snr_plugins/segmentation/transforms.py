@@ -118,6 +118,20 @@ def with_label_ids(pipeline: Any) -> Any:
     return {"type": LoadLabelIds, "backend_args": pipeline.get("backend_args")}
 
 
+def without_labels(pipeline: Any) -> Any:
+    """The pipeline for images alone: no label is loaded, and no crop is chosen by its labels.
+
+    Args:
+        pipeline: of configs or built transforms, nested as in ``TestTimeAug`` perhaps.
+    """
+    if isinstance(pipeline, list | tuple):
+        kept = [step for step in pipeline if not any(_is(step, loading) for loading in LOADING)]
+        return type(pipeline)(map(without_labels, kept))
+    if not isinstance(pipeline, dict):
+        return pipeline
+    return {key: without_labels(value) for key, value in pipeline.items() if key != "cat_max_ratio"}
+
+
 def _check_size(ids: np.ndarray, results: dict) -> None:
     # Not the shape of results["img"]: test pipelines load the label after they resize the image.
     size = results.get("ori_shape")
@@ -150,6 +164,9 @@ def with_photometric(pipeline: list) -> list:
         return pipeline
     packing = next((i for i, s in enumerate(pipeline) if _is(s, PackSegInputs)), len(pipeline))
     return [*pipeline[:packing], {"type": PhotoMetricDistortion}, *pipeline[packing:]]
+
+
+LOADING = (LoadLabelIds, LoadAnnotations)
 
 
 def _is(step: Any, transform: type) -> bool:

@@ -178,6 +178,43 @@ def test_median_style_distance_of_each_domain(tmp_path):
     assert stamp["style_distance"] == expected
 
 
+def adapted(tmp_path: Path, files: list | None) -> str:
+    """A checkpoint of a network that was adapted to images of the target."""
+    adaptation = {"source": "day", "target": "fog", "files": files}
+    path = tmp_path / "adapted.pth"
+    state = {"weight": torch.ones(1)}
+    torch.save({"state_dict": state, "meta": {"adaptation": adaptation}}, path)
+    return str(path)
+
+
+def test_of_an_adapted_checkpoint_whether_its_target_is_tested(tmp_path):
+    """Two of six tested images, by another path; one more image that is not tested."""
+    root = write_cityscapes_tree(tmp_path / "city", "val", ("clear", "foggy_beta_0.02"), DEFINED)
+    (tmp_path / "link").symlink_to(root)
+    parts = [city(tmp_path / "link", c, scale=(64, 32)) for c in ("clear", "foggy_beta_0.02")]
+    seen = [str(path) for path in sorted(root.glob("leftImg8bit_foggy/val/*/*.png"))[:2]]
+    weights = adapted(tmp_path, [*seen, str(root / "another.png")])
+    stamp = run(tmp_path, {"type": "ConcatDataset", "datasets": parts}, load_from=weights)
+    assert stamp["adaptation"] == {
+        "source": "day",
+        "target": "fog",
+        "target_images": 3,
+        "test_images_among_them": 2,
+    }
+    assert "unlabelled 3 images of fog, 2 of the test images among them" in summary(stamp)
+
+
+@pytest.mark.parametrize("files", [None, ["a.png"]])
+def test_where_the_images_have_no_names_it_is_unknown(tmp_path, files):
+    stamp = run(tmp_path, {"type": "Bare"}, load_from=adapted(tmp_path, files))
+    assert stamp["adaptation"]["target_images"] == (files and 1)
+    assert stamp["adaptation"]["test_images_among_them"] is None
+
+
+def test_without_adaptation_nothing_is_said_of_it(tmp_path):
+    assert "adaptation" not in run(tmp_path, {"type": "Bare"})
+
+
 def sizes(tmp_path: Path, *transforms: dict) -> str:
     """What the stamp says of a pipeline with these between loading and packing."""
     root = tmp_path / "city"

@@ -1,0 +1,28 @@
+# Cityscapes with labels, the 3200 unlabelled images of Rio beside it; scored on 100 others.
+_base_ = "./cityscapes_13.py"
+train_dataloader = dict(
+    batch_size=2,  # one of each domain
+    sampler=dict(_delete_=True, type="SourceTargetSampler"),
+    dataset=dict(
+        _delete_=True,
+        type="SourceTargetDataset",
+        source=_base_.train_dataloader.dataset,
+        target=dict(
+            type="CrossCityDataset", data_root="data/cross_city", city="Rio", split="Train"
+        ),
+    ),
+)
+test_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(
+                type="CrossCityDataset",
+                data_root="data/cross_city",
+                city="Rio",
+                metainfo=dict(classes=_base_.cross_city_classes),
+            )
+        ]
+    )
+)
+test_evaluator = [dict(type="DomainIoUMetric", domain="Rio")]
+randomness = dict(seed=0)  # of the frames' order too, which a resumed run keeps

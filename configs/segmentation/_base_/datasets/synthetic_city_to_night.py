@@ -1,0 +1,19 @@
+# The rendered city's clear streets with labels, its training streets by night without; scored on
+# unseen streets in all conditions.
+_base_ = "./synthetic_city.py"
+train_dataloader = dict(
+    batch_size=8,  # half of each domain
+    sampler=dict(_delete_=True, type="SourceTargetSampler"),
+    dataset=dict(
+        _delete_=True,
+        type="SourceTargetDataset",
+        source=_base_.train_dataloader.dataset,
+        target=dict(
+            type="CityscapesLayoutDataset",
+            data_root=_base_.data_root,
+            split="train",
+            condition="night",
+        ),
+    ),
+)
+randomness = dict(seed=0)  # of the frames' order too, which a resumed run keeps

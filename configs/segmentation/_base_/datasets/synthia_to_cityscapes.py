@@ -1,0 +1,48 @@
+# SYNTHIA with labels, the training images of Cityscapes without; scored on its validation set over
+# the 16 classes and, as `cityscapes_13`, over the 13 without wall, fence and pole.
+_base_ = "./synthia.py"
+target_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(1024, 512), keep_ratio=True),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=2,  # one of each domain
+    sampler=dict(_delete_=True, type="SourceTargetSampler"),
+    dataset=dict(
+        _delete_=True,
+        type="SourceTargetDataset",
+        source=_base_.train_dataloader.dataset,
+        target=dict(
+            type="CityscapesLayoutDataset",
+            data_root="data/cityscapes",
+            split="train",
+            domain="cityscapes",
+            pipeline=target_pipeline,
+        ),
+    ),
+)
+test_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(
+                type="CityscapesLayoutDataset",
+                data_root="data/cityscapes",
+                domain="cityscapes",
+                metainfo=dict(classes=_base_.synthia_16),
+            )
+        ]
+    )
+)
+test_evaluator = [
+    dict(type="DomainIoUMetric", domain="cityscapes"),
+    dict(
+        type="DomainIoUMetric",
+        domain="cityscapes",
+        prefix="cityscapes_13",
+        classes=_base_.synthia_13,
+    ),
+]
+randomness = dict(seed=0)  # of the frames' order too, which a resumed run keeps

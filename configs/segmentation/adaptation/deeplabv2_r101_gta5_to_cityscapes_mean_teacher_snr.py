@@ -1,0 +1,4 @@
+_base_ = "./deeplabv2_r101_gta5_to_cityscapes_mean_teacher.py"
+model = dict(type="SNRMeanTeacherEncoderDecoder", backbone=dict(type="SNRResNet"))
+custom_hooks = [dict(type="CalibrateSNRHook")]
+load_from = "work_dirs/deeplabv2_r101_gta5_snr/iter_40000.pth"  # trained on the source

@@ -1,0 +1,4 @@
+_base_ = "./deeplabv2_r101_synthia_to_cityscapes_maxsquare.py"
+model = dict(type="SNRMaxSquareEncoderDecoder", backbone=dict(type="SNRResNet"))
+custom_hooks = [dict(type="CalibrateSNRHook")]
+load_from = "work_dirs/deeplabv2_r101_synthia_snr/iter_40000.pth"  # trained on the source

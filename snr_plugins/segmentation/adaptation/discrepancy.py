@@ -1,0 +1,172 @@
+"""Maximum classifier discrepancy (MCD) in MMSegmentation: Saito et al., CVPR 2018."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmseg.models import EncoderDecoder
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
+from torch import Tensor, nn
+
+from snr_plugins.errors import InputError
+from snr_plugins.nn.discrepancy import discrepancy
+from snr_plugins.segmentation.adaptation.segmentor import Domains, SourceTargetSegmentor, Target
+from snr_plugins.segmentation.segmentor import RestitutionSegmentor
+
+WRAPPER = "model_wrapper_cfg=dict(type='StepsDistributedDataParallel', find_unused_parameters=True)"
+
+
+class MaximumDiscrepancy(SourceTargetSegmentor):
+    """Mixin: a second ``decode_head``, and an iteration of three kinds of updates.
+
+    A. On the source everything learns every loss of the segmentor, and the second head its own.
+    B. The heads alone learn the source, and to disagree on the target.
+    C. ``generator_steps`` times the rest of the network learns features that they agree on.
+
+    Each kind has a forward pass and an update of the one optimizer; what does not learn has no
+    gradient, and SGD passes over it, as over the other half of the authors' two optimizers. Batch
+    norm, trust and dropout run in every pass as they do there. The first head is tested.
+
+    Here the backbone and neck are the generator and the whole decode head the classifier; the
+    authors' DRN has the last 1x1 convolution in the generator.
+
+    Args:
+        generator_steps: how often C comes; the authors' 4.
+        discrepancy_weight: of the discrepancy in B and C; the authors' 1.
+        kwargs: the segmentor's own.
+
+    Raises:
+        InputError: in training, gradients are accumulated over iterations, there are several
+            optimizers, or a wrapper is used that does not know of the three updates.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        decode_head: dict,
+        generator_steps: int = 4,
+        discrepancy_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        second = copy.deepcopy(decode_head)
+        super().__init__(*args, decode_head=decode_head, **kwargs)
+        self.decode_head_2 = MODELS.build(second)
+        self.generator_steps = generator_steps
+        self.discrepancy_weight = discrepancy_weight
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:
+        """As MMEngine's, with a mode for each update: all in one module that may be wrapped."""
+        if mode == "loss":
+            raise InputError(
+                f"{type(self).__name__} makes three updates in an iteration, of which this wrapper "
+                f"knows nothing: set {WRAPPER}."
+            )
+        modes = {
+            "source": self.source_losses,
+            "heads": self.heads_losses,
+            "generator": self.generator_losses,
+        }
+        if mode in modes:
+            return modes[mode](inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """An iteration in one process."""
+        return self.train_steps(self._run_forward, data, optim_wrapper)
+
+    def train_steps(
+        self, forward: Callable[..., dict[str, Tensor]], data: Any, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """The updates A, B and C; what is logged.
+
+        Args:
+            forward: of this module or of its wrapper, called with the batch and ``mode``.
+            data: a batch as the loader gives it.
+            optim_wrapper: with one optimizer of all parameters.
+        """
+        if isinstance(optim_wrapper, OptimWrapperDict):
+            raise InputError(
+                f"{type(self).__name__} needs one optimizer of all parameters: give optim_wrapper "
+                "one optimizer."
+            )
+        if optim_wrapper._accumulative_counts != 1:
+            raise InputError(
+                f"{type(self).__name__} makes its updates within one iteration: set "
+                "optim_wrapper.accumulative_counts to 1 and train with larger batches."
+            )
+        data = self.data_preprocessor(data, True)
+
+        def update(mode: str) -> dict[str, Tensor]:
+            with optim_wrapper.optim_context(self):
+                losses = forward(data, mode=mode)
+            total, logged = self.parse_losses(losses)
+            optim_wrapper.update_params(total)
+            return logged
+
+        logged = update("source")
+        update("heads")
+        for _ in range(self.generator_steps):
+            apart = update("generator")["loss_discrepancy"]
+        return {**logged, "discrepancy": apart}
+
+    def heads_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:
+        """B: both heads' losses on the source, less their discrepancy on the target."""
+        images, labelled = self.source_of(inputs, samples)
+        target = self.target_of(inputs, samples)
+        with torch.no_grad():
+            of_source = self.extract_feat(images)
+            of_target = self.extract_feat(target.images)
+        losses = self._decode_head_forward_train(of_source, labelled)
+        apart = self._discrepancy(of_target, target)
+        return {**losses, "loss_discrepancy": -self.discrepancy_weight * apart}
+
+    def generator_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:
+        """C: the discrepancy on the target, of which the heads learn nothing."""
+        target = self.target_of(inputs, samples)
+        with _frozen(self.decode_head, self.decode_head_2):
+            apart = self._discrepancy(self.extract_feat(target.images), target)
+        return {"loss_discrepancy": self.discrepancy_weight * apart}
+
+    def _decode_head_forward_train(
+        self, inputs: list[Tensor], data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
+        losses = super()._decode_head_forward_train(inputs, data_samples)
+        second = self.decode_head_2.loss(inputs, data_samples, self.train_cfg)
+        return {**losses, **add_prefix(second, "decode_2")}
+
+    def _discrepancy(self, features: list[Tensor], target: Target) -> Tensor:
+        first, second = (
+            self.scores(head, features, target.images).softmax(dim=1)
+            for head in (self.decode_head, self.decode_head_2)
+        )
+        return discrepancy(first, second, target.valid)
+
+
+@contextlib.contextmanager
+def _frozen(*modules: nn.Module) -> Iterator[None]:
+    """A graph that is made within this block has no gradient for what the modules learn."""
+    learning = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+@MODELS.register_module()
+class MCDEncoderDecoder(MaximumDiscrepancy, EncoderDecoder):
+    """EncoderDecoder with MCD."""
+
+
+@MODELS.register_module()
+class SNRMCDEncoderDecoder(MaximumDiscrepancy, RestitutionSegmentor, EncoderDecoder):
+    """EncoderDecoder with MCD, and the restitution loss on the source in update A."""
