@@ -89,6 +89,9 @@ def calibrate(
             module.training = training
         for snr, inplace in was_inplace.items():
             snr.inplace = inplace
+        # Autocast remembers the weights that it has made half here, without a graph: the training
+        # step that follows in the same block would take them and get no gradient.
+        torch.clear_autocast_cache()
 
     totals = {}
     for name, snr in modules.items():

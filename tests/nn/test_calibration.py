@@ -192,3 +192,14 @@ def test_means_are_over_the_images_of_all_processes(tmp_path):
             for key, value in zip(("weight", "bias"), expected[name], strict=True):
                 got = state[f"{name}.snr.norm.{key}"]
                 torch.testing.assert_close(got, value, atol=1e-5, rtol=1e-5)
+
+
+def test_a_step_in_the_same_autocast_block_gets_its_gradients():
+    """Autocast caches halved weights, and those made without a graph would be taken again."""
+    net = insert_snr(nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU())), after=["0"])
+    x = torch.rand(2, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        calibrate(net, [x], net)
+        loss = net(x).float().square().mean()
+    loss.backward()
+    assert net[0][0].weight.grad is not None and net[0][0].weight.grad.abs().sum() > 0
