@@ -1,6 +1,6 @@
 """The docs' parts of configs build what the text beside them says; their commands know their flags.
 
-What the pages run by themselves is in ``tests/test_docs.py``; the module of one's own in
+What the pages run by themselves is in ``tests/test_docs.py``; adaptation has tests of its own; the module of one's own in
 ``test_own_data.py``; the three lines that predict in ``test_detectron2_runs.py``.
 """
 
@@ -57,7 +57,7 @@ def test_two_names_in_a_yaml_config(block, tmp_path):
     assert list(find_snr(model)) == [f"backbone.bottom_up.{stage}.snr" for stage in stages]
 
 
-@pytest.mark.parametrize("block", blocks("python", "_base_ ="))
+@pytest.mark.parametrize("block", blocks("python", '_base_ = "mmseg::'))
 def test_two_names_in_a_config_of_mmsegmentation(block, tmp_path):
     (tmp_path / "config.py").write_text(block)
     config = Config.fromfile(tmp_path / "config.py")
@@ -92,7 +92,7 @@ def test_a_lazy_config(block):
 def commands():
     """(page, words) of every line that runs a program of this project."""
     for page in PAGES:
-        for line in COMMAND.findall(page.read_text()):
+        for line in COMMAND.findall(page.read_text().replace("\\\n", " ")):  # one command a line
             words = shlex.split(line, comments=True)
             if words[1] == "-m" or words[1].startswith("tools/"):
                 yield pytest.param(words, id=f"{page.name}:{' '.join(words[1:4])}")

@@ -104,7 +104,7 @@ def test_instance_norm_alone():
 @pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "snr"])
 @pytest.mark.parametrize("depth", [18, 50])
 def test_every_layer_learns_in_frozen_stages_and_keeps_the_keys(kind, depth):
-    config = {**RESNET, "depth": depth, "base_channels": 4, "frozen_stages": 2}
+    config = {**RESNET, "depth": depth, "base_channels": 16, "frozen_stages": 2}
     plain, backbone = build(config), build(
         {"type": "SNRBackbone", "backbone": config, "after": ["layer1", "layer2"], "layer": kind}
     )  # fmt: skip
