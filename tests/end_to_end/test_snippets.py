@@ -1,7 +1,8 @@
 """The docs' parts of configs build what the text beside them says; their commands know their flags.
 
 What the pages run by themselves is in ``tests/test_docs.py``; adaptation has tests of its own; the
-module of one's own in ``test_own_data.py``; the three lines that predict in ``test_detectron2_runs.py``.
+module of one's own in ``test_own_data.py``; the three lines that predict in
+``test_detectron2_runs.py``.
 """
 
 import functools
