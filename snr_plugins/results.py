@@ -14,7 +14,7 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +63,27 @@ def describe_checkpoint(path: str | os.PathLike[str] | None, iteration: int | No
     return {"file": str(path), "sha256": digest.hexdigest(), "iteration": iteration}
 
 
+def describe_adaptation(
+    source: str, target: str | None, files: Iterable[str] | None, scored: Iterable[str] | None
+) -> dict:
+    """What a stamp says of an adapted model.
+
+    Args:
+        source, target: names of the domains; a folder's where the target is one.
+        files: the target's unlabelled images, real paths; None if unknown.
+        scored: the images that are scored, likewise.
+    """
+    known, among = None if files is None else set(files), None
+    if known is not None and scored is not None:
+        among = len(known & set(scored))
+    return {
+        "source": source,
+        "target": target,
+        "target_images": None if known is None else len(known),
+        "test_images_among_them": among,
+    }
+
+
 def versions(modules: Sequence[str]) -> dict[str, str]:
     """Version of this package and of each module."""
     return {name: _version(name) for name in ("snr_plugins", *modules)}
@@ -85,9 +106,9 @@ def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
             ``versions``; ``scores``, all of them, in the framework's own form; ``metric`` and
             ``domains``, the scores to compare, as in `Scores`; ``style_distance``, the domains'
             `median_distances`, where the model measures them; ``adaptation``, of a model that was
-            adapted: ``source``, ``target``, ``target_images``, the number of its unlabelled images,
-            and ``test_images_among_them``, how many of the scored images are among these, both
-            None where they cannot be told. The time is added.
+            adapted, see `describe_adaptation`: ``source``, ``target``, ``target_images``, the
+            number of its unlabelled images, and ``test_images_among_them``, how many of the scored
+            images are among these, both None where they cannot be told. The time is added.
 
     Raises:
         InputError: the file cannot be written.

@@ -106,7 +106,8 @@ def _rows(
     for index, (label, colour, mean) in enumerate(rows):
         top = index * ROW
         parts.append(f'<text x="{MARGIN}" y="{top + 13}">{escape(label)}</text>')
-        written = _written(mean, signed) if mean else ("no pair" if signed else "failed")
+        form, nothing = ("+.1f", "no pair") if signed else (".1f", "failed")
+        written = mean.shown(form) if mean else nothing
         parts.append(
             f'<text class="value" x="{WIDTH - MARGIN}" y="{top + 13}" text-anchor="end">'
             f"{written}</text>"
@@ -117,11 +118,6 @@ def _rows(
                 f"{mean.count} seeds</title>{mark(mean, top + 18)}</g>"
             )
     return _svg(len(rows) * ROW + 2, "".join(parts))
-
-
-def _written(mean: Mean, signed: bool) -> str:
-    value = f"{mean.value:+.1f}" if signed else f"{mean.value:.1f}"
-    return value if mean.around is None else f"{value} ± {mean.around:.1f}"
 
 
 def _share(value: float, low: float, high: float) -> float:

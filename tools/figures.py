@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from shared_words import in_short
+
 from snr_plugins.results import half_width
 
 UNSEEN = "mean of the unseen"  # in the place of a domain: each seed's mean over all but the source
@@ -21,6 +23,16 @@ class Mean(NamedTuple):
     value: float
     around: float | None
     count: int
+
+    def shown(self, form: str = ".1f") -> str:
+        """The mean, formatted by ``form``, and what is around it, if that is known."""
+        around = "" if self.around is None else f" ± {self.around:.1f}"
+        return f"{self.value:{form}}{around}"
+
+    @property
+    def leaves_zero_out(self) -> bool:
+        """Of a difference: whether its interval is known and lies on one side of zero."""
+        return self.around is not None and abs(self.value) > self.around
 
 
 def domains_of(record: Mapping) -> list[str]:
@@ -42,12 +54,8 @@ def short_names(record: Mapping) -> dict[str, str]:
         ['clear', 'foggy beta 0.02', 'mean of the unseen']
     """
     domains = record["domains"]
-    words = [domain.split("_") for domain in domains]
-    for end in (0, -1):
-        while len(domains) > 1 and min(map(len, words)) > 1 and len({w[end] for w in words}) == 1:
-            for word in words:
-                word.pop(end)
-    return {**dict(zip(domains, map(" ".join, words), strict=True)), UNSEEN: UNSEEN}
+    short = [name.replace("_", " ") for name in in_short(domains)]
+    return {**dict(zip(domains, short, strict=True)), UNSEEN: UNSEEN}
 
 
 def finished(record: Mapping, arm: str) -> list[dict]:

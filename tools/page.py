@@ -194,14 +194,13 @@ def _entropies(record: Mapping) -> list:
 def _plain(mean: Mean | None) -> str:
     if mean is None:
         return "failed"
-    return f"{mean.value:.1f}" + ("" if mean.around is None else f" ± {mean.around:.1f}")
+    return mean.shown()
 
 
 def _signed(mean: Mean | None) -> tuple[str, str]:
     """A gain in words and the class of its cell: up, down or none where zero is inside."""
     if mean is None:
         return "", ""
-    text = f"{mean.value:+.1f}" + ("" if mean.around is None else f" ± {mean.around:.1f}")
-    if mean.around is None or abs(mean.value) <= mean.around:
-        return text, ""
-    return text, "up" if mean.value > 0 else "down"
+    if not mean.leaves_zero_out:
+        return mean.shown("+.1f"), ""
+    return mean.shown("+.1f"), "up" if mean.value > 0 else "down"

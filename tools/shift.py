@@ -17,9 +17,10 @@ import numpy as np
 from looking import roc
 from looking.command import domains_of, new_parser, open_networks, run_tool
 from looking.measures import short_names
-from looking.network import Domain, Network, Scorer, in_short
+from looking.network import Domain, Network, Scorer
 from looking.pages import write_pages
 from looking.shift_figures import draw_rocs, draw_scores
+from shared_words import in_short
 from tqdm import tqdm
 
 from snr_plugins.data.files import json_bytes, write_whole

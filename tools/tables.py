@@ -138,19 +138,16 @@ def _score(record: Mapping, arm: str, domain: str) -> str:
     mean = spread(scores(record, arm, domain))
     if mean is None:
         return "failed"
-    around = "" if mean.around is None else f" ± {mean.around:.1f}"
     failed = len(record["arms"][arm]["runs"]) - mean.count
-    return f"{mean.value:.1f}{around} ({mean.count}{f', {failed} failed' if failed else ''})"
+    return f"{mean.shown()} ({mean.count}{f', {failed} failed' if failed else ''})"
 
 
 def _signed(mean: Mean | None, bold: bool = True) -> str:
     """A difference; ``bold`` where its interval leaves zero out."""
     if mean is None:
         return "no pair"
-    around = "" if mean.around is None else f" ± {mean.around:.1f}"
-    text = f"{mean.value:+.1f}{around}"
-    sure = bold and mean.around is not None and abs(mean.value) > mean.around
-    return f"{f'**{text}**' if sure else text} ({mean.count})"
+    text = mean.shown("+.1f")
+    return f"{f'**{text}**' if bold and mean.leaves_zero_out else text} ({mean.count})"
 
 
 def _per_class(record: Mapping) -> list[str]:

@@ -17,9 +17,10 @@ from looking import figures, panels
 from looking.checkpoints import training_record
 from looking.command import domains_of, new_parser, open_networks, run_tool
 from looking.measures import Seen, distances, look, stages_with
-from looking.network import Network, in_short
+from looking.network import Network
 from looking.pages import write_pages, write_tensorboard
 from matplotlib.figure import Figure
+from shared_words import in_short
 from tqdm import tqdm
 
 

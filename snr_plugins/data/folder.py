@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from snr_plugins.data.images import read_image_size
 from snr_plugins.data.listing import IMAGE_SUFFIXES, is_image, walk
+from snr_plugins.data.unlabelled import records_of_images
 from snr_plugins.errors import InputError
 
 
@@ -35,15 +34,7 @@ def read_image_folder(folder: str | os.PathLike[str]) -> list[dict]:
         InputError: the folder is missing or empty, or an image is damaged.
     """
     images = list_images(folder)
-    with ThreadPool(os.cpu_count() or 1) as pool:
-        sizes = pool.map(read_image_size, images)
     return [
-        {
-            "file_name": str(image),
-            "image_id": image.relative_to(folder).as_posix(),
-            "height": height,
-            "width": width,
-            "annotations": [],
-        }
-        for image, (height, width) in zip(images, sizes, strict=True)
+        {**record, "image_id": image.relative_to(folder).as_posix(), "annotations": []}
+        for image, record in zip(images, records_of_images(images), strict=True)
     ]

@@ -15,7 +15,7 @@ from snr_plugins.detection.adaptation.pairs import pair_of
 from snr_plugins.detection.catalogue import describe_dataset
 from snr_plugins.detection.config import split_weights
 from snr_plugins.errors import InputError
-from snr_plugins.results import describe_checkpoint, versions
+from snr_plugins.results import describe_adaptation, describe_checkpoint, versions
 
 FRAMEWORKS = ("torch", "detectron2", "pycocotools")
 METRIC = "AP50"  # of boxes: the metric of the foggy benchmarks
@@ -100,18 +100,13 @@ def _adaptation(run: Run | None, dataset_name: str, coco: dict) -> dict | None:
     pair = pair_of(run.pair) if run and run.pair else None
     if pair is None:
         return None
-    stated = {"source": pair.source, "target": pair.target or pair.folder or None}
     try:
-        files = set(pair.target_files())
+        files = pair.target_files()
     except InputError:  # trained elsewhere: the scores stand without it
-        return {**stated, "target_images": None, "test_images_among_them": None}
+        files = None
     folder = MetadataCatalog.get(dataset_name).get("image_root", "")
-    scored = {os.path.realpath(os.path.join(folder, x["file_name"])) for x in coco["images"]}
-    return {
-        **stated,
-        "target_images": len(files),
-        "test_images_among_them": len(scored & files),
-    }
+    scored = [os.path.realpath(os.path.join(folder, x["file_name"])) for x in coco["images"]]
+    return describe_adaptation(pair.source, pair.target or pair.folder or None, files, scored)
 
 
 def _image_size(run: Run | None) -> str | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn.trust import Trust, style_distances
+from snr_plugins.nn.trust import find_trust, style_distances
 
 
 class WithStyleDistance(nn.Module):
@@ -41,11 +41,7 @@ class WithStyleDistance(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.names = [
-            name.removesuffix(".trust")
-            for name, module in network.named_modules()
-            if isinstance(module, Trust)
-        ]
+        self.names = list(find_trust(network))
         if not self.names:
             raise InputError(
                 f"{type(network).__name__} has no SNR with trust, so no style distance: put SNR in "

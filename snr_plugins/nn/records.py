@@ -114,7 +114,7 @@ def _record(layer: StyleLayer, features: Tensor) -> StyleRecord:
     return plain._replace(
         normalised=_detached(layer.normalised(var)),
         gate=layer.opened(mean, var),
-        distance=None if trust is None else trust.distance(mean, var) / trust.threshold(),
+        distance=None if trust is None else trust.relative_distance(mean, var),
     )
 
 

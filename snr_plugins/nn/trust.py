@@ -56,8 +56,12 @@ class Trust(nn.Module):
         if not torch.jit.is_scripting() and self.training:  # TorchScript reads no further
             self.learn(mean.detach(), var.detach())
             return torch.ones_like(mean[:, :1])
-        ratio = self.distance(mean, var) / self.threshold()
+        ratio = self.relative_distance(mean, var)
         return (1 / (1 + ratio.pow(6)))[:, None].to(mean.dtype)
+
+    def relative_distance(self, mean: Tensor, var: Tensor) -> Tensor:
+        """d / t of each image, (N,); 0 as long as no distance has been learned."""
+        return self.distance(mean, var) / self.threshold()
 
     def distance(self, mean: Tensor, var: Tensor) -> Tensor:
         """d of each image, (N,)."""
@@ -113,6 +117,15 @@ def _move(mean: Tensor, var: Tensor, values: Tensor, rate: Tensor) -> None:
     var += rate * ((before * (values - mean)).mean(0) - var)
 
 
+def find_trust(model: nn.Module) -> dict[str, Trust]:
+    """Every trust inside ``model``, under the dotted name of its SNR."""
+    return {
+        name.removesuffix(".trust"): module
+        for name, module in model.named_modules()
+        if isinstance(module, Trust)
+    }
+
+
 @contextlib.contextmanager
 def style_distances(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Within this block each SNR with trust in ``model`` notes the distances of its images.
@@ -134,13 +147,11 @@ def style_distances(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     noted: dict[str, list[Tensor]] = {}
 
     def note(name: str, trust: Trust, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
-        ratio = trust.distance(*inputs) / trust.threshold()
-        noted.setdefault(name, []).append(ratio.detach())
+        noted.setdefault(name, []).append(trust.relative_distance(*inputs).detach())
 
     hooks = [
-        module.register_forward_hook(partial(note, name.removesuffix(".trust")))
-        for name, module in model.named_modules()
-        if isinstance(module, Trust)
+        trust.register_forward_hook(partial(note, name))
+        for name, trust in find_trust(model).items()
     ]
     try:
         yield noted

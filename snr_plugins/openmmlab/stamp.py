@@ -19,7 +19,13 @@ from snr_plugins.openmmlab.source_target import (
     image_files,
     refuse_choice_by_target,
 )
-from snr_plugins.results import describe_checkpoint, median_distances, versions, write_stamp
+from snr_plugins.results import (
+    describe_adaptation,
+    describe_checkpoint,
+    median_distances,
+    versions,
+    write_stamp,
+)
 
 FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
 METRIC = "mIoU"
@@ -111,22 +117,19 @@ class StampHook(Hook):
         """Source and target of an adapted network, and how many tested images the target had."""
         if self._adaptation is None:
             return {}
-        files = self._adaptation["files"]
+        noted = self._adaptation
+        scored = _all_files(tested)
         return {
-            "adaptation": {
-                "source": self._adaptation["source"],
-                "target": self._adaptation["target"],
-                "target_images": None if files is None else len(set(files)),
-                "test_images_among_them": None if files is None else _among(files, tested),
-            }
+            "adaptation": describe_adaptation(
+                noted["source"], noted["target"], noted["files"], scored
+            )
         }
 
 
-def _among(files: list[str], tested: list[Dataset]) -> int | None:
-    scored = [image_files(part) for part in tested]
-    if None in scored:
-        return None
-    return len(set(files) & {path for part in scored for path in part or ()})
+def _all_files(parts: list[Dataset]) -> list[str] | None:
+    """The images of all parts; None if one of them does not say which files it reads."""
+    files = [image_files(part) for part in parts]
+    return None if None in files else [path for part in files for path in part or ()]
 
 
 def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float]:

@@ -6,8 +6,9 @@ import torch
 from looking import roc
 from looking.checkpoints import find_config, training_record
 from looking.figures import principal_plane, share_between
-from looking.network import Domain, in_short, parse_domain, spread
+from looking.network import Domain, parse_domain, spread
 from looking.palette import OKABE_ITO, class_colours
+from shared_words import in_short
 
 from snr_plugins.errors import InputError
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from looking.network import Domain, Frame, images_of, spread
 from looking.palette import class_colours
-from snr_plugins.data.images import read_image_size
+from snr_plugins.data.unlabelled import records_of_images
 from snr_plugins.detection.config import load_config
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.trainer import Trainer
@@ -85,13 +85,7 @@ class DetectorNetwork:
                     f"folder, or one of the config's: {', '.join(self.domains())}"
                 )
             return DatasetCatalog.get(domain.name)
-        records = []
-        for path in images_of(domain.path):
-            height, width = read_image_size(path)
-            records.append(
-                {"file_name": str(path), "image_id": str(path), "height": height, "width": width}
-            )
-        return records
+        return records_of_images(images_of(domain.path))
 
     @torch.no_grad()
     def predict(self, frame: Frame) -> dict:

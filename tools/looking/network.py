@@ -94,17 +94,3 @@ def spread(items: Sequence[Any], count: int) -> list[Any]:
     if not 0 < count < len(items):
         return list(items)
     return [items[int(index)] for index in np.linspace(0, len(items) - 1, count)]
-
-
-def in_short(names: Sequence[str]) -> list[str]:
-    """Names without the words that all of them begin and end with.
-
-    >>> in_short(["city_clear_val", "city_fog_0.02_val"])
-    ['clear', 'fog_0.02']
-    """
-    words = [name.split("_") for name in names]
-    spare = min(map(len, words)) - 1 if len(names) > 1 else 0
-    first = next((i for i in range(spare) if len({w[i] for w in words}) > 1), spare)
-    last = next((i for i in range(spare - first) if len({w[-1 - i] for w in words}) > 1), None)
-    last = spare - first if last is None else last
-    return ["_".join(w[first : len(w) - last]) for w in words]

@@ -238,9 +238,8 @@ class DomainAdversarial(Detector):
 
 def _vector_length(heads: nn.Module) -> int:
     """Channels of the vectors that boxes are classified by."""
-    if isinstance(heads, Res5ROIHeads):
-        return heads.box_predictor.cls_score.in_features
-    if isinstance(heads, StandardROIHeads) and hasattr(heads.box_predictor, "cls_score"):
+    known = isinstance(heads, Res5ROIHeads | StandardROIHeads)
+    if known and hasattr(heads.box_predictor, "cls_score"):
         return heads.box_predictor.cls_score.in_features
     raise InputError(
         f"MODEL.ROI_HEADS.NAME {type(heads).__name__}: the classifier of RoIs knows Res5ROIHeads "
