@@ -1,17 +1,6 @@
 # Cityscapes with labels, the 3200 unlabelled images of Taipei beside it; scored on 100 others.
-_base_ = "./cityscapes_13.py"
-train_dataloader = dict(
-    batch_size=2,  # one of each domain
-    sampler=dict(_delete_=True, type="SourceTargetSampler"),
-    dataset=dict(
-        _delete_=True,
-        type="SourceTargetDataset",
-        source=_base_.train_dataloader.dataset,
-        target=dict(
-            type="CrossCityDataset", data_root="data/cross_city", city="Taipei", split="Train"
-        ),
-    ),
-)
+_base_ = "./cityscapes_to_rio.py"
+train_dataloader = dict(dataset=dict(target=dict(city="Taipei")))
 test_dataloader = dict(
     dataset=dict(
         datasets=[
@@ -25,4 +14,3 @@ test_dataloader = dict(
     )
 )
 test_evaluator = [dict(type="DomainIoUMetric", domain="Taipei")]
-randomness = dict(seed=0)  # of the frames' order too, which a resumed run keeps

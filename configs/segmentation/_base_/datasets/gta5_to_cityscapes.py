@@ -1,12 +1,5 @@
 # GTA5 with labels, the training images of Cityscapes without; scored on Cityscapes' validation set.
-_base_ = "./gta5.py"
-target_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(1024, 512), keep_ratio=True),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
-]
+_base_ = ["./gta5.py", "./cityscapes_unlabelled.py"]
 train_dataloader = dict(
     batch_size=2,  # one of each domain
     sampler=dict(_delete_=True, type="SourceTargetSampler"),
@@ -14,13 +7,7 @@ train_dataloader = dict(
         _delete_=True,
         type="SourceTargetDataset",
         source=_base_.train_dataloader.dataset,
-        target=dict(
-            type="CityscapesLayoutDataset",
-            data_root="data/cityscapes",
-            split="train",
-            domain="cityscapes",
-            pipeline=target_pipeline,
-        ),
+        target=_base_.cityscapes_target,
     ),
 )
 test_dataloader = dict(

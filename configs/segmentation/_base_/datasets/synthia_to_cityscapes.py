@@ -1,13 +1,6 @@
 # SYNTHIA with labels, the training images of Cityscapes without; scored on its validation set over
 # the 16 classes and, as `cityscapes_13`, over the 13 without wall, fence and pole.
-_base_ = "./synthia.py"
-target_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(1024, 512), keep_ratio=True),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
-]
+_base_ = ["./synthia.py", "./cityscapes_unlabelled.py"]
 train_dataloader = dict(
     batch_size=2,  # one of each domain
     sampler=dict(_delete_=True, type="SourceTargetSampler"),
@@ -15,13 +8,7 @@ train_dataloader = dict(
         _delete_=True,
         type="SourceTargetDataset",
         source=_base_.train_dataloader.dataset,
-        target=dict(
-            type="CityscapesLayoutDataset",
-            data_root="data/cityscapes",
-            split="train",
-            domain="cityscapes",
-            pipeline=target_pipeline,
-        ),
+        target=_base_.cityscapes_target,
     ),
 )
 test_dataloader = dict(
