@@ -1,4 +1,4 @@
-# make demo   the main job: synthetic city, plain and SNR detector, table and picture
+# make demo   the main job: synthetic city, three detectors, table and picture
 # make test   install everything, run the tests       make test-all   the slow ones too
 # make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def discrepancy(first: Tensor, second: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean over pixels and classes of | p1 - p2 |; a scalar in [0, 2 / C].
+    """Mean over pixels and classes of ``|p1 - p2|``; a scalar in [0, 2 / C].
 
     Args:
         first, second: probabilities (N, C, ...) of the two classifiers.

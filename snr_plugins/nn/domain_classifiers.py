@@ -101,7 +101,9 @@ def domain_loss(logits: Sequence[Tensor], domain: float) -> Tensor:
 
 
 def consistency_loss(image: Sequence[Sequence[Tensor]], instance: Sequence[Tensor]) -> Tensor:
-    """How far the two classifiers disagree: mean |mean image probability - RoI's probability|.
+    """How far the two classifiers disagree.
+
+    The mean, over RoIs, of the absolute difference of its probability and its image's mean one.
 
     The paper's squared distance is the absolute one in its codes; nothing is detached.
 
