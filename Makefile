@@ -1,6 +1,7 @@
 # make demo   the main job: synthetic city, three detectors, table and picture
 # make test   install everything, run the tests       make test-all   the slow ones too
 # make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
+# make test-mmdet  installs MMDetection and runs what skips without it
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
 # make results  docs/results.md and output/results.html from what is kept; PLANS="..." reads runs first
 # make docs   these pages and an API reference, in output/docs: open its index.html
@@ -13,7 +14,7 @@ MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all test-lowest bench bench-gpu results docs lint format lock clean
+.PHONY: demo test test-all test-lowest test-mmdet bench bench-gpu results docs lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -30,6 +31,9 @@ test-lowest: pyproject.toml | uv
 	$(UV) pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -e . \
 	  "torchvision>=0.18" "pytest>=8" "pytest-timeout>=2.3"
 	$(LOWEST)/bin/python -m pytest tests/nn tests/data
+
+test-mmdet: $(VENV)/.mmdet
+	$(PYTHON) -m pytest tests/openmmlab tests/end_to_end -k mmdet
 
 bench: $(VENV)/.all
 	$(PYTHON) -W ignore -m benchmarks.speed
@@ -55,7 +59,7 @@ format: $(VENV)/.all
 	$(VENV)/bin/ruff format .
 
 lock: | uv
-	for name in detection all docs; do $(UV) pip compile -q --python-version 3.10 --generate-hashes \
+	for name in detection all docs mmdet; do $(UV) pip compile -q --python-version 3.10 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" \
 	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
@@ -88,5 +92,9 @@ $(VENV)/.all: requirements/all.txt $(VENV)/.detection
 	@touch $@
 
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.all
+	$(UV) pip install -q --python $(PYTHON) --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.mmdet: requirements/mmdet.txt $(VENV)/.all
 	$(UV) pip install -q --python $(PYTHON) --require-hashes -r $<
 	@touch $@
