@@ -104,7 +104,8 @@ def register_coco_folder(
         json_file: boxes in COCO's format; without ``annotations`` the images are unlabelled.
         image_root: folder of the images.
         classes: names that the file's categories must have, ordered by id; None takes any.
-        masks: leave out boxes without a valid mask, as MODEL.MASK_ON needs.
+        masks: leave out boxes without a valid mask, as MODEL.MASK_ON needs; of a crowd the box
+            becomes the mask.
     """
 
     def load() -> list[dict]:

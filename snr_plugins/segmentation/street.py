@@ -9,7 +9,7 @@ from typing import Any
 import mmengine.fileio as fileio
 from mmseg.datasets import BaseSegDataset
 
-from snr_plugins.data.images import check_grey, read_image_file
+from snr_plugins.data.images import check_unspoilt, read_image_file
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.domains import SetDomain
@@ -40,8 +40,8 @@ class StreetDataset(BaseSegDataset):
 
     Raises:
         InputError: an option cannot be honoured; or, when the frames are listed, the folder of the
-            images is missing or holds none, an image has no label, the first is grey of more than 8
-            bits, ``ann_file`` is missing, empty, no text in UTF-8 or names no image.
+            images is missing or holds none, an image has no label, the first is one that
+            `snr_plugins.data.images.check_unspoilt` refuses, ``ann_file`` is missing, empty, no text in UTF-8 or names no image.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class StreetDataset(BaseSegDataset):
         One image of a dataset is looked at: thermal cameras write all alike.
         """
         if Path(path).is_file():
-            check_grey(Path(path), read_image_file(Path(path)))
+            check_unspoilt(Path(path), read_image_file(Path(path)))
 
     def _check_labels(self, frames: list[dict]) -> None:
         missing = [

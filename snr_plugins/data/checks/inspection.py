@@ -22,7 +22,7 @@ from snr_plugins.data.checks.stems import (
 from snr_plugins.data.images import (
     ImageFile,
     check_decodes,
-    check_grey,
+    check_unspoilt,
     oddities,
     read_image_file,
 )
@@ -150,7 +150,7 @@ def _check(
     for image in images:
         try:
             files[image] = read_image_file(image)
-            check_grey(image, files[image])
+            check_unspoilt(image, files[image])
             if decode:
                 check_decodes(image)
         except InputError as error:
