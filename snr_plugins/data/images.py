@@ -1,8 +1,8 @@
 """An image as the frameworks will read it: judged by its content, whatever its name says.
 
 Detectron2 and MMSegmentation's loader turn a photograph by its EXIF orientation (the latter not in
-WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits and turned TIFFs they spoil, each in
-its own way.
+WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits and turned TIFFs they spoil, each
+in its own way.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
 
-
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 

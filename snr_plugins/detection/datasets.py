@@ -153,9 +153,7 @@ def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
     if name == "kitti":
         return _in_pixels(read_kitti(folder, hint))
     if dataset.layout.label_kind == VOC_XML:
-        return _in_pixels(
-            read_voc(dataset.layout, folder, dataset.split, dataset.categories, hint)
-        )
+        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, dataset.categories, hint))
     if dataset.layout.label_kind == BDD_JSON:
         time_of_day = dataset.conditions[0] if dataset.conditions else None
         return _in_pixels(

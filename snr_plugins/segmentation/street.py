@@ -42,8 +42,10 @@ class StreetDataset(BaseSegDataset):
 
     Raises:
         InputError: an option cannot be honoured; or, when the frames are listed, the folder of the
-            images is missing or holds none, an image ends in upper case where others do not, an image has no label, the first is one that
-            `snr_plugins.data.images.check_unspoilt` refuses, label images hold train ids, ``ann_file`` is missing, empty, no text in UTF-8 or names no image.
+            images is missing or holds none, an image ends in upper case where others do not or has
+            no label, the first is one that `snr_plugins.data.images.check_unspoilt` refuses, label
+            images hold train ids, ``ann_file`` is missing, empty, no text in UTF-8 or names no
+            image.
     """
 
     def __init__(

@@ -263,7 +263,11 @@ def test_a_class_in_another_case_is_the_class_with_a_line_in_the_log(tmp_path, c
         ("annotation>", "html>", "of the kind 'html'"),
         ("<name>car</name>", "", "object 1 has no name"),
         ("<name>car</name>", "<name> </name>", "object 1 has no name"),
-        ("<xmin>1</xmin>", "<xmin>1,5</xmin>", r"object 1 \(car\) has the xmin '1,5', not a number"),
+        (
+            "<xmin>1</xmin>",
+            "<xmin>1,5</xmin>",
+            r"object 1 \(car\) has the xmin '1,5', not a number",
+        ),
         ("<xmax>96</xmax>", "", r"object 1 \(car\) has the xmax None, not a number"),
         ("object>", "Object>", "objects that are no <object>"),
         (f"<width>{WIDTH}</width>", "<width>nan</width>", "its size is nanx48"),

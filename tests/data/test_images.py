@@ -69,7 +69,9 @@ def test_a_turned_tiff_is_refused_since_the_frameworks_differ(tmp_path, orientat
     if same:
         assert read_image_size(path) == (HEIGHT, WIDTH)
         return
-    with pytest.raises(InputError, match=rf"a\.tif is a TIFF with .* {orientation}, .*: save it up"):
+    with pytest.raises(
+        InputError, match=rf"a\.tif is a TIFF with .* {orientation}, .*: save it up"
+    ):
         read_image_size(path)
     assert not oddities(read_image_file(path))
 

@@ -184,7 +184,7 @@ def write_ids(path: Path, ids: np.ndarray) -> None:
         ),
         (
             lambda r: [write_ids(p, np.full((HEIGHT, WIDTH), i, np.uint8))
-                       for i, p in zip((0, 13, 255), sorted(r.rglob("*labelIds.png")))],
+                       for i, p in zip((0, 13, 255), sorted(r.rglob("*labelIds.png")), strict=True)],
             "train ids: 1",
             "*_gtFine_labelIds.png hold 0 to 18 and 255 alone, which are train ids",
         ),

@@ -48,7 +48,11 @@ def gallery(
 
 
 def _cell(
-    image: Path, label: Path | None, layout: Layout | None, boxes: list[LabelledBox], names: list[str]
+    image: Path,
+    label: Path | None,
+    layout: Layout | None,
+    boxes: list[LabelledBox],
+    names: list[str],
 ) -> np.ndarray:
     try:
         with Image.open(image) as file:
