@@ -183,8 +183,8 @@ def write_ids(path: Path, ids: np.ndarray) -> None:
             f"{STEM}_gtFine_labelIds.png holds 99",
         ),
         (
-            lambda r: [write_ids(p, np.full((HEIGHT, WIDTH), i, np.uint8))
-                       for i, p in zip((0, 13, 255), sorted(r.rglob("*labelIds.png")), strict=True)],
+            lambda r: [write_ids(path, np.full((HEIGHT, WIDTH), (0, 13, 255)[i], np.uint8))
+                       for i, path in enumerate(r.rglob("*labelIds.png"))],
             "train ids: 1",
             "*_gtFine_labelIds.png hold 0 to 18 and 255 alone, which are train ids",
         ),
