@@ -4,6 +4,7 @@ python tools/check_data.py cityscapes                  # below $DETECTRON2_DATAS
 python tools/check_data.py foggy_cityscapes_beta_0.02_val
 python tools/check_data.py data/gta5 --picture gta5.jpg
 python tools/check_data.py frames/                     # any images; any COCO file
+python tools/check_data.py data/                       # each dataset that lies there
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import cv2
 
-from snr_plugins.data.checks.annotations import Box
+from snr_plugins.data.boxes import LabelledBox
 from snr_plugins.data.checks.coco_files import coco_files, file_names, image_folder
 from snr_plugins.data.checks.gallery import gallery
 from snr_plugins.data.checks.inspection import inspect_images, inspect_layout
@@ -30,11 +31,11 @@ from snr_plugins.data.layouts import LAYOUTS
 from snr_plugins.errors import InputError
 
 SHOWN = 10  # faults of a kind
+# What was found, how its labels are read, and the boxes of an image where they are known otherwise
+Checked = tuple[Report, Layout | None, dict[Path, list[LabelledBox]]]
 
 
-def check(
-    name: str, root: Path, any_count: bool, decode: bool
-) -> list[tuple[Report, Layout | None, dict[Path, list[Box]]]]:
+def check(name: str, root: Path, any_count: bool, decode: bool) -> list[Checked]:
     """A report for each split that a name or path stands for."""
     path = Path(name)
     if path.suffix == ".json" and path.is_file():
@@ -51,13 +52,10 @@ def check(
             (inspect_layout(layout, folder, split, any_count, decode), layout, {})
             for split in splits
         ]
-    reports = [
-        (inspect_layout(layout, path, split, any_count, decode), layout, {})
-        for layout in layouts_in(path)
-        for split in layout.splits
-        if (path / layout.as_found(path, split).conditions[0].folder_of(split)).is_dir()
-    ]
-    reports += [check_coco(file, decode) for file in coco_files(path)]
+    reports = check_recognised(path, any_count, decode)
+    if not reports:  # a folder of datasets
+        below = sorted(folder for folder in path.glob("[!.]*") if folder.is_dir())
+        reports = [r for folder in below for r in check_recognised(folder, any_count, decode)]
     if reports:
         return reports
     report = inspect_images(path, list_images(path), decode)
@@ -67,10 +65,22 @@ def check(
     return [(report, None, {})]
 
 
-def check_coco(file: Path, decode: bool) -> tuple[Report, None, dict[Path, list[Box]]]:
+def check_recognised(path: Path, any_count: bool, decode: bool) -> list[Checked]:
+    """A report for each split and COCO file that a folder holds; none where it is no dataset's."""
+    reports: list[Checked] = [
+        (inspect_layout(layout, path, split, any_count, decode), layout, {})
+        for layout in layouts_in(path)
+        for split in layout.splits
+        if (path / layout.as_found(path, split).conditions[0].folder_of(split)).is_dir()
+    ]
+    return reports + [check_coco(file, decode) for file in coco_files(path)]
+
+
+def check_coco(file: Path, decode: bool) -> Checked:
     """Images and boxes of a COCO file, whose images lie beside it or near."""
-    folder = image_folder(file)
-    images = [folder / name for name in file_names(file)]
+    names = file_names(file)
+    folder = image_folder(file, names)
+    images = [folder / name for name in names]
     report = inspect_images(folder, [image for image in images if image.is_file()], decode)
     report.title = f"COCO file {file}, images in {folder}"
     faults: list[str] = []
@@ -86,12 +96,11 @@ def check_coco(file: Path, decode: bool) -> tuple[Report, None, dict[Path, list[
     report.notes += [f"mended when read: {sentence}" for sentence in coco.mends.sentences()]
     classes = {entry["id"]: entry["name"] for entry in coco.content["categories"]}
     path_of = {entry["id"]: folder / entry["file_name"] for entry in coco.content["images"]}
-    boxes: dict[Path, list[Box]] = {}
+    boxes: dict[Path, list[LabelledBox]] = {}
     for entry in coco.content.get("annotations", []):
         x, y, width, height = entry["bbox"]
-        box = Box(
-            classes[entry["category_id"]], [x, y, x + width, y + height], bool(entry["iscrowd"])
-        )
+        name, corners = classes[entry["category_id"]], [x, y, x + width, y + height]
+        box = LabelledBox(name, corners, is_group=bool(entry["iscrowd"]))
         boxes.setdefault(path_of[entry["image_id"]], []).append(box)
         report.boxes[box.title] += 1
     report.labels = len(boxes)

@@ -30,8 +30,13 @@ class LabelledBox:
 
     name: str
     corners: list[float]
-    where: str
+    where: str = ""
     is_group: bool = False
+
+    @property
+    def title(self) -> str:
+        """The class name, marked for a group."""
+        return f"{self.name} group" if self.is_group else self.name
 
 
 class Mends:

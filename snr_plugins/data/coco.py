@@ -13,7 +13,7 @@ from snr_plugins.data import coco_fields as fields
 from snr_plugins.data.boxes import Mends
 from snr_plugins.data.coco_boxes import read_annotations
 from snr_plugins.data.coco_masks import Size
-from snr_plugins.data.images import TRANSPOSED, ImageFile, check_grey, read_image_file
+from snr_plugins.data.images import TRANSPOSED, ImageFile, check_unspoilt, read_image_file
 from snr_plugins.errors import InputError
 
 Refuse = Callable[[str], None]
@@ -48,7 +48,8 @@ def read_coco(
         json_file: boxes in COCO's format.
         image_root: folder that the file's ``file_name`` entries are relative to.
         classes: class names expected in the file, in the order of their ids; None accepts any.
-        masks: leave out boxes without a mask, as training masks needs; else such boxes stay.
+        masks: leave out boxes without a mask, as training masks needs, and make one of the box for
+            crowds; else such boxes stay.
         faults: where to put a sentence about each fault; what has one is left out then. None
             raises the first.
 
@@ -193,7 +194,7 @@ def _settle_ids(read: list[tuple[str, dict]], mends: Mends) -> None:
 def _read_file(path: Path) -> ImageFile | InputError:
     try:
         image = read_image_file(path)
-        check_grey(path, image)
+        check_unspoilt(path, image)
     except InputError as error:
         return error
     return image

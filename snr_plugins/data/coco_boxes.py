@@ -54,7 +54,7 @@ def read_annotations(
         entries: of the file.
         sizes: (height, width) of each image by its id.
         category_ids: those of the file.
-        masks: leave out boxes without a mask.
+        masks: leave out boxes without a mask; of a crowd the box becomes the mask.
         refuse: takes a sentence on what cannot be taken, and raises it or goes on.
         mends: where to note what was put right.
     """
@@ -186,10 +186,16 @@ def _with_mask(
     mask = segmentation(given, size)
     if mask is not None:
         entry["segmentation"] = mask
-    if masks and mask is None:
+    if masks and mask is None and entry["iscrowd"]:
+        # Not trained on, but without it what is found there would count as wrong.
+        mends.add("a crowd has no mask and its box became one, as masks are wanted", where)
+        x, y, width, height = entry["bbox"]
+        right, bottom = x + width, y + height
+        entry["segmentation"] = [[x, y, right, y, right, bottom, x, bottom]]
+    elif masks and mask is None:
         mends.add("a box has no mask and was left out, as masks are wanted", where)
         return None
-    if given and mask is None:
+    elif given and mask is None:
         # Detectron2's loader would leave out the box together with its mask, or stop.
         mends.add("a mask is empty or none of its image and was left out, its box was kept", where)
     elif given and mask != given:

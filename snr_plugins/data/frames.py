@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snr_plugins.data.file_kinds import FileKind
-from snr_plugins.data.listing import differs_in_case, walk
+from snr_plugins.data.listing import differs_in_case, is_image, walk
 from snr_plugins.errors import InputError
 
 
@@ -43,8 +43,8 @@ def list_frames(
 
     Raises:
         InputError: a folder is missing; there is no image; one lacks its label, or differs from
-            the suffix in upper and lower case alone, so that a loader would not see it; one of
-            ``stems`` has no image.
+            the suffix in upper and lower case alone, so that a loader would not see it, or is of
+            another kind than the others, and labelled; one of ``stems`` has no image.
     """
     image_dir, label_dir = root / images.folder_of(split), root / labels.folder_of(split)
     for folder in (image_dir, label_dir):
@@ -58,6 +58,7 @@ def list_frames(
                 f"{image} should end in {images.suffix}: rename it, case by case the same."
             )
         if not image.name.endswith(images.suffix):
+            _check_is_no_frame(image, images, label_dir / f"{image.stem}{labels.suffix}")
             continue
         stem = image.name.removesuffix(images.suffix)
         if wanted is not None and stem not in wanted:
@@ -77,6 +78,16 @@ def list_frames(
             f"{image_dir}, the first of them {missing[0]}{images.suffix}: unpack the images again."
         )
     return frames
+
+
+def _check_is_no_frame(image: Path, images: FileKind, label: Path) -> None:
+    """Another image beside the frames, such as a JPEG among PNGs, has no label that they lack."""
+    as_others = image.with_name(image.stem + images.suffix)
+    if is_image(image) and label.is_file() and not as_others.is_file():
+        raise InputError(
+            f"{image} has the label {label} but does not end in {images.suffix}, so no loader sees "
+            "it: convert it, or remove both."
+        )
 
 
 def check_same_size(

@@ -1,7 +1,8 @@
 """An image as the frameworks will read it: judged by its content, whatever its name says.
 
 Detectron2 and MMSegmentation's loader turn a photograph by its EXIF orientation (the latter not in
-WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits they spoil, each in its own way.
+WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits and turned TIFFs they spoil, each
+in its own way.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ class ImageFile:
         size: (height, width) after the rotation that EXIF asks for.
         mode: Pillow's.
         orientation: EXIF's, 1 to 8; 1 is upright.
+        format: Pillow's name of it.
     """
 
     size: tuple[int, int]
     mode: str
     orientation: int = 1
+    format: str | None = None
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -83,7 +86,7 @@ def read_image_file(path: Path) -> ImageFile:
                     image.load()  # rare, and nothing else tells whether they are whole
                 if orientation in TRANSPOSED:
                     height, width = width, height
-                return ImageFile((height, width), image.mode, orientation)
+                return ImageFile((height, width), image.mode, orientation, image.format)
     except InputError:  # a ValueError too
         raise
     except UNREADABLE as error:
@@ -96,20 +99,26 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """(height, width) of an image after the rotation that its EXIF data asks for.
 
     Raises:
-        InputError: the file cannot be read, is no image, is cut short, or is grey of more than 8
-            bits.
+        InputError: the file cannot be read, is no image, is cut short, or is one that
+            `check_unspoilt` refuses.
     """
     image = read_image_file(path)
-    check_grey(path, image)
+    check_unspoilt(path, image)
     return image.size
 
 
-def check_grey(path: Path, image: ImageFile) -> None:
-    """Make sure that an image is not of the one kind that the frameworks silently spoil.
+def check_unspoilt(path: Path, image: ImageFile) -> None:
+    """Make sure that an image is not of the two kinds that the frameworks silently spoil.
 
     Raises:
-        InputError: its pixels are single numbers of more than 8 bits.
+        InputError: its pixels are single numbers of more than 8 bits; it is a TIFF that its
+            orientation turns.
     """
+    if image.format == "TIFF" and image.orientation != 1:
+        raise InputError(
+            f"{path} is a TIFF with the EXIF orientation {image.orientation}, by which Detectron2 "
+            "turns it twice and MMSegmentation once: save it upright."
+        )
     if image.is_wide_grey:
         raise InputError(
             f"{path} is grey of more than 8 bits (mode {image.mode}), of which Detectron2 makes "
@@ -120,8 +129,9 @@ def check_grey(path: Path, image: ImageFile) -> None:
 def oddities(image: ImageFile) -> list[str]:
     """What the frameworks change when they read an image, which its owner may not expect."""
     found = []
-    if image.orientation != 1:
-        found.append("turned or mirrored as EXIF asks, so labels must fit the turned image")
+    if image.orientation != 1 and image.format != "TIFF":  # which is refused
+        by = " by Detectron2 and not by MMSegmentation" if image.format == "WEBP" else ""
+        found.append(f"turned or mirrored as EXIF asks{by}, so labels must fit the turned image")
     if image.mode in _WITH_ALPHA:
         found.append("read without alpha")
     elif image.mode not in ("1", "L", "P", "RGB") and not image.is_wide_grey:

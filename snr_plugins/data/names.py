@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from snr_plugins.data.bdd100k import BDD100K_CLASSES
 from snr_plugins.data.conditions import CONDITIONS, FOGGY
@@ -29,9 +30,8 @@ CAMVID_BOX_CLASSES = ("car", "pedestrian", "bicyclist")
 DIVERSE_WEATHER_CLASSES = ("bus", "bike", "car", "motor", "person", "rider", "truck")
 # By Cityscapes' names, so that one network is tested on both
 RTTS_CLASSES = ("person", "car", "bus", "motorcycle", "bicycle")
-RTTS_CATEGORIES = {
-    "motorbike" if name == "motorcycle" else name: index for index, name in enumerate(RTTS_CLASSES)
-}
+# Class names in label files that are not those of the classes
+_NAMES_IN_FILES = {"rtts": {"motorcycle": "motorbike"}}
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ class NamedDataset:
     conditions: tuple[str, ...]
     classes: tuple[str, ...]
     box_convention: str
+
+    @property
+    def categories(self) -> dict[str, int]:
+        """Category id of each class, by its name in the label files."""
+        renamed = _NAMES_IN_FILES.get(self.layout.name, {})
+        return {renamed.get(name, name): index for index, name in enumerate(self.classes)}
 
 
 def _synthetic_city() -> Iterator[NamedDataset]:
@@ -124,3 +130,10 @@ def _field() -> Iterator[NamedDataset]:
 DETECTION_DATASETS = {
     dataset.name: dataset for dataset in (*_synthetic_city(), *_cityscapes(), *_others(), *_field())
 }
+
+
+@cache
+def box_names(layout_name: str) -> tuple[str, ...]:
+    """The class names that are read of a layout's label files; empty where no dataset has it."""
+    datasets = [d for d in DETECTION_DATASETS.values() if d.layout.name == layout_name]
+    return tuple(dict.fromkeys(name for dataset in datasets for name in dataset.categories))

@@ -7,8 +7,8 @@ become one less, so that a box's width is the number of columns that it covers.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -19,6 +19,8 @@ from snr_plugins.data.frames import Frame, check_same_size
 from snr_plugins.data.images import read_image_size
 from snr_plugins.data.layout import Layout
 from snr_plugins.errors import InputError
+
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def read_voc(
         layout: one of `snr_plugins.data.layouts.LAYOUTS`, with labels of this form.
         root: the dataset's folder.
         split: one of the layout's.
-        categories: category id of each class name in the files; others are background, and their
-            boxes are not judged.
+        categories: category id of each class name in the files, in upper or lower case; others are
+            background, and their boxes are not judged.
         hint: what the reader of the error should do when a folder or list is missing.
 
     Returns:
@@ -90,10 +92,14 @@ def read_voc_file(path: Path) -> VocFile:
             name = entry.findtext("name", "").strip()
             if not name:
                 raise ValueError(f"object {number} has no name")
-            box = [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin")]
-            box = [value - 1 for value in box]
-            box += [float(entry.findtext(f"bndbox/{key}", "")) for key in ("xmax", "ymax")]
-            objects.append(LabelledBox(name, box, f"{path}, object {number} ({name})"))
+            shown = f"object {number} ({name})"
+            left, top, right, bottom = (_side(entry, key, shown) for key in SIDES)
+            objects.append(
+                LabelledBox(name, [left - 1, top - 1, right, bottom], f"{path}, {shown}")
+            )
+        everywhere = [entry for entry in tree.iter() if str(entry.tag).lower() == "object"]
+        if len(everywhere) > len(objects):
+            raise ValueError("it has objects that are no <object> right below <annotation>")
     # LookupError: an encoding that nobody knows
     except (OSError, ElementTree.ParseError, LookupError, TypeError, ValueError) as error:
         raise InputError(
@@ -101,6 +107,25 @@ def read_voc_file(path: Path) -> VocFile:
         ) from error
     is_bdd = size is None and tree.find("attributes") is not None
     return VocFile(size, objects, is_bdd and tree.find("object/difficult") is not None)
+
+
+def known_name(box: LabelledBox, names: Collection[str], mends: Mends) -> str:
+    """The one of ``names`` from which a box's differs in upper and lower case alone, or its own."""
+    if box.name in names:
+        return box.name
+    for name in names:
+        if name.lower() == box.name.lower():
+            mends.add(f"the class {box.name} was taken for {name}", box.where)
+            return name
+    return box.name
+
+
+def _side(entry: ElementTree.Element, key: str, shown: str) -> float:
+    text = entry.findtext(f"bndbox/{key}")
+    try:
+        return float(text or "")
+    except ValueError:
+        raise ValueError(f"{shown} has the {key} {text!r}, not a number") from None
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
@@ -119,7 +144,8 @@ def _record(frame: Frame, categories: Mapping[str, int], mends: Mends, drops: bo
     label = read_voc_file(frame.label)
     if label.size is not None:
         check_same_size(frame.image, size, frame.label, label.size)
-    objects = [box for box in label.objects if box.name in categories]
+    named = [replace(box, name=known_name(box, categories, mends)) for box in label.objects]
+    objects = [box for box in named if box.name in categories]
     if drops:
         objects = drop_empty(objects, mends)
     return to_record(frame.image, frame.stem, size, objects, categories, mends)

@@ -27,7 +27,7 @@ from snr_plugins.data.folder import read_image_folder
 from snr_plugins.data.kitti import read_kitti
 from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.data.layout import BDD_JSON, VOC_XML
-from snr_plugins.data.names import DETECTION_DATASETS, RTTS_CATEGORIES, NamedDataset
+from snr_plugins.data.names import DETECTION_DATASETS, NamedDataset
 from snr_plugins.data.voc import read_voc
 from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
@@ -104,7 +104,8 @@ def register_coco_folder(
         json_file: boxes in COCO's format; without ``annotations`` the images are unlabelled.
         image_root: folder of the images.
         classes: names that the file's categories must have, ordered by id; None takes any.
-        masks: leave out boxes without a valid mask, as MODEL.MASK_ON needs.
+        masks: leave out boxes without a valid mask, as MODEL.MASK_ON needs; of a crowd the box
+            becomes the mask.
     """
 
     def load() -> list[dict]:
@@ -152,9 +153,7 @@ def _load(dataset: NamedDataset, root: str | None) -> list[dict]:
     if name == "kitti":
         return _in_pixels(read_kitti(folder, hint))
     if dataset.layout.label_kind == VOC_XML:
-        own = {name: index for index, name in enumerate(dataset.classes)}
-        categories = RTTS_CATEGORIES if name == "rtts" else own
-        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, categories, hint))
+        return _in_pixels(read_voc(dataset.layout, folder, dataset.split, dataset.categories, hint))
     if dataset.layout.label_kind == BDD_JSON:
         time_of_day = dataset.conditions[0] if dataset.conditions else None
         return _in_pixels(

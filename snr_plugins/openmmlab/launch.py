@@ -66,6 +66,11 @@ def run(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     cfg.resume = args.resume
+    if args.launcher != "none" and not torch.cuda.is_available():
+        raise InputError(
+            f"--launcher {args.launcher}: MMEngine gives each process a GPU and torch sees none; "
+            "leave it out to run one process"
+        )
     if args.amp and not torch.cuda.is_available():
         raise InputError("--amp: MMEngine's mixed precision needs a GPU and torch sees none")
     if args.amp:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmcv.transforms import BaseTransform
@@ -16,6 +17,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 
 from snr_plugins.data.label_ids import CLASSES, TABLE_NAMES
 from snr_plugins.data.labels import CITYSCAPES_CLASSES
+from snr_plugins.data.train_ids import check_no_train_ids
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids
 
@@ -69,7 +71,7 @@ class DomainDataset:
 
     Raises:
         InputError: there is no such table; the dataset has ``reduce_zero_label`` beside a table; it
-            holds no image.
+            holds no image, or label images of train ids where those of a table should be.
     """
 
     def __init__(
@@ -132,6 +134,9 @@ class DomainDataset:
                 f"DomainDataset {self.domain!r}: its {type(self.dataset).__name__} holds no image; "
                 "correct its data_root, data_prefix, img_suffix or ann_file."
             ) from None
+        infos = (self.dataset.get_data_info(index) for index in range(len(self.dataset)))
+        labels = [Path(info["seg_map_path"]) for info in infos if "seg_map_path" in info]
+        check_no_train_ids(labels, self.ids)
 
     def get_data_info(self, index: int) -> dict:
         """What the dataset knows of a frame before the pipeline."""

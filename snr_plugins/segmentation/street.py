@@ -9,8 +9,10 @@ from typing import Any
 import mmengine.fileio as fileio
 from mmseg.datasets import BaseSegDataset
 
-from snr_plugins.data.images import check_grey, read_image_file
+from snr_plugins.data.images import check_unspoilt, read_image_file
 from snr_plugins.data.layout import Layout
+from snr_plugins.data.listing import differs_in_case
+from snr_plugins.data.train_ids import check_no_train_ids
 from snr_plugins.errors import InputError
 from snr_plugins.segmentation.domains import SetDomain
 from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids, with_photometric
@@ -40,8 +42,10 @@ class StreetDataset(BaseSegDataset):
 
     Raises:
         InputError: an option cannot be honoured; or, when the frames are listed, the folder of the
-            images is missing or holds none, an image has no label, the first is grey of more than 8
-            bits, ``ann_file`` is missing, empty, no text in UTF-8 or names no image.
+            images is missing or holds none, an image ends in upper case where others do not or has
+            no label, the first is one that `snr_plugins.data.images.check_unspoilt` refuses, label
+            images hold train ids, ``ann_file`` is missing, empty, no text in UTF-8 or names no
+            image.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class StreetDataset(BaseSegDataset):
                 f"{name} has reduce_zero_label=True, but its table {layout.table!r} says which of "
                 "its ids are void: remove the option."
             )
+        self._check_classes(options.get("metainfo"))
         if photometric:
             pipeline = with_photometric(list(pipeline))
         images, labels = layout.conditions[0], layout.labels
@@ -107,6 +112,8 @@ class StreetDataset(BaseSegDataset):
             raise InputError(f"The folder {folder} does not exist: {self.hint}.")
         if len(self.img_suffixes) > 1:
             self.img_suffix = self._suffix_in(folder)
+        if not self.ann_file:
+            self._check_endings(folder)
         frames = [
             frame
             for frame in (self._listed() if self.ann_file else super().load_data_list())
@@ -115,10 +122,39 @@ class StreetDataset(BaseSegDataset):
         if not frames:
             raise InputError(f"No image *{self.img_suffix} lies in {folder}: {self.hint}.")
         self._check_labels(frames)
+        labels = [Path(frame["seg_map_path"]) for frame in frames if "seg_map_path" in frame]
+        check_no_train_ids(labels, self.label_ids)
         self._check_image(frames[0]["img_path"])
         for frame in frames:
             frame.update(domain=self.domain, label_ids=self.label_ids)
         return frames
+
+    def _check_classes(self, metainfo: dict | None) -> None:
+        chosen, known = (metainfo or {}).get("classes"), self.METAINFO["classes"]
+        if chosen is None or (isinstance(chosen, str) and Path(chosen).is_file()):
+            return  # MMEngine reads such a file
+        names = [chosen] if isinstance(chosen, str) else list(chosen)
+        if isinstance(chosen, str) or not names or len(set(names)) < len(names):
+            problem = "a list of names, each once"
+        elif set(names) <= set(known):
+            return
+        else:
+            problem = f"names of {', '.join(known)}"
+        raise InputError(
+            f"{type(self).__name__} has metainfo with classes={chosen!r}: give {problem}."
+        )
+
+    def _check_endings(self, folder: str) -> None:
+        """No image differs from the ending in upper and lower case alone: it would be passed by."""
+        names = fileio.list_dir_or_file(
+            folder, list_dir=False, recursive=True, backend_args=self.backend_args
+        )
+        for name in sorted(names):
+            if differs_in_case(Path(name), self.img_suffix):
+                raise InputError(
+                    f"{Path(folder, name)} should end in {self.img_suffix}: rename it, case by "
+                    "case the same, or say img_suffix if all are like it."
+                )
 
     def _settle_on_a_tree(self) -> None:
         """Of the trees that the dataset comes in, the one below ``data_root``."""
@@ -201,7 +237,7 @@ class StreetDataset(BaseSegDataset):
         One image of a dataset is looked at: thermal cameras write all alike.
         """
         if Path(path).is_file():
-            check_grey(Path(path), read_image_file(Path(path)))
+            check_unspoilt(Path(path), read_image_file(Path(path)))
 
     def _check_labels(self, frames: list[dict]) -> None:
         missing = [

@@ -77,6 +77,10 @@ def cut_short(path: Path) -> None:
         (lambda root: cut_short(root / IMAGES / "000001.png"), r"000001\.png is cut short"),
         (lambda root: rename_upper(root / IMAGES / "000001.png"), r"000001\.PNG should end in \.p"),
         (
+            lambda root: (root / IMAGES / "000001.png").rename(root / IMAGES / "000001.jpg"),
+            r"000001\.jpg has the label .*000001\.txt but does not end in \.png",
+        ),
+        (
             lambda root: (root / LABELS / "000000.txt").write_text(
                 "Lorry 0 0 0 1 2 3 4 1 1 1 1 1 1 0"
             ),
@@ -243,6 +247,15 @@ def test_voc_as_other_programs_write_it(tmp_path, old, new):
     assert read_sim10k(tmp_path) == before
 
 
+def test_a_class_in_another_case_is_the_class_with_a_line_in_the_log(tmp_path, caplog):
+    path = write_sim10k_tree(tmp_path) / XML
+    before = read_sim10k(tmp_path)
+    path.write_text(path.read_text().replace("car", "Car").replace("person", "Person"))
+    assert read_sim10k(tmp_path) == before
+    (line,) = caplog.messages  # of cars alone: persons are background by any name
+    assert "the class Car was taken for car, 1 in all" in line and "object 1 (Car)" in line
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
@@ -250,6 +263,13 @@ def test_voc_as_other_programs_write_it(tmp_path, old, new):
         ("annotation>", "html>", "of the kind 'html'"),
         ("<name>car</name>", "", "object 1 has no name"),
         ("<name>car</name>", "<name> </name>", "object 1 has no name"),
+        (
+            "<xmin>1</xmin>",
+            "<xmin>1,5</xmin>",
+            r"object 1 \(car\) has the xmin '1,5', not a number",
+        ),
+        ("<xmax>96</xmax>", "", r"object 1 \(car\) has the xmax None, not a number"),
+        ("object>", "Object>", "objects that are no <object>"),
         (f"<width>{WIDTH}</width>", "<width>nan</width>", "its size is nanx48"),
         ("<annotation>", '<?xml version="1.0" encoding="none"?><annotation>', "unknown encoding"),
     ],

@@ -6,6 +6,7 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -206,6 +207,21 @@ def test_masks_leave_out_boxes_without_one(folder):
     kept = read(folder, content, masks=True).content["annotations"]
     assert kept == [content["annotations"][1]]
     assert len(read(folder, content).content["annotations"]) == 3
+
+
+def test_a_crowd_without_a_mask_has_its_box_as_one(folder):
+    """Found masks in a crowd are neither right nor wrong, as are boxes."""
+    mask_utils = pytest.importorskip("pycocotools.mask")
+    content = with_boxes([1, 2, 10, 20])
+    content["annotations"][0]["iscrowd"] = 1
+    coco = read(folder, content, masks=True)
+    (crowd,) = coco.content["annotations"]
+    (encoded,) = mask_utils.frPyObjects(crowd["segmentation"], 30, 40)
+    expected = np.zeros((30, 40), np.uint8)
+    expected[2:22, 1:11] = 1
+    assert (mask_utils.decode(encoded) == expected).all()
+    assert "its box became one" in coco.mends.sentences()[0]
+    assert "segmentation" not in read(folder, content).content["annotations"][0]
 
 
 def test_all_faults_are_listed_and_the_rest_is_read(folder):

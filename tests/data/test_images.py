@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,33 @@ def test_sizes_are_those_that_mmsegmentation_reads(tmp_path, suffix, orientation
     path = save(tmp_path / f"a{suffix}", orientation=orientation)
     read = transforms.LoadImageFromFile()({"img_path": str(path)})["img"]
     assert read_image_size(path) == read.shape[:2]
+
+
+def test_a_turned_webp_is_told_since_mmsegmentation_does_not_turn_it(tmp_path):
+    transforms = pytest.importorskip("mmcv.transforms")
+    path = save(tmp_path / "a.webp", orientation=6)
+    read = transforms.LoadImageFromFile()({"img_path": str(path)})["img"]
+    assert read.shape[:2] == (HEIGHT, WIDTH) != read_image_size(path)
+    assert "and not by MMSegmentation" in oddities(read_image_file(path))[0]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_turned_tiff_is_refused_since_the_frameworks_differ(tmp_path, orientation):
+    read_image = pytest.importorskip("detectron2.data.detection_utils").read_image
+    transforms = pytest.importorskip("mmcv.transforms")
+    path = tmp_path / "a.tif"
+    Image.fromarray(NOISE).save(path, tiffinfo={0x0112: orientation})
+    seen = read_image(str(path), "BGR")
+    same = np.array_equal(seen, transforms.LoadImageFromFile()({"img_path": str(path)})["img"])
+    assert same == (orientation == 1)
+    if same:
+        assert read_image_size(path) == (HEIGHT, WIDTH)
+        return
+    with pytest.raises(
+        InputError, match=rf"a\.tif is a TIFF with .* {orientation}, .*: save it up"
+    ):
+        read_image_size(path)
+    assert not oddities(read_image_file(path))
 
 
 def test_exif_in_a_text_of_a_png_counts_as_it_does_for_detectron2(tmp_path):
@@ -161,6 +189,16 @@ def test_grey_of_16_bits_is_refused_since_detectron2_reads_it_as_white(tmp_path)
     cv2.imwrite(str(path), NOISE.astype(np.uint16) * 257)  # colour of 16 bits is converted rightly
     assert (read_image(str(path), "BGR") == NOISE).all()
     assert read_image_size(path) == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("size", [(0, HEIGHT), (WIDTH, 0)])
+def test_a_png_without_width_or_height_is_refused(tmp_path, size):
+    content = bytearray(save(tmp_path / "a.png").read_bytes())
+    content[16:24] = struct.pack(">II", *size)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.png is no readable image \(without width or height"):
+        read_image_size(tmp_path / "a.png")
 
 
 def test_what_is_no_image_is_refused(tmp_path):

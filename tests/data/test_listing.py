@@ -64,8 +64,15 @@ def test_a_folder_that_cannot_be_read_is_named(folder):
     ]
 
 
+@pytest.mark.parametrize("name", ["a.JPG", "a.tif", "a.TIFF", "été 1.jpeg", "a.b.webp"])
+def test_images_by_their_endings(tmp_path, name):
+    (tmp_path / name).touch()
+    (tmp_path / "Thumbs.db").touch()
+    assert is_image(Path(name)) and list_images(tmp_path) == [tmp_path / name]
+
+
 def test_upper_and_lower_case():
-    assert is_image(Path("a.JPG")) and not is_image(Path("a.txt"))
+    assert not is_image(Path("a.txt")) and not is_image(Path("Thumbs.db"))
     assert differs_in_case(Path("x_leftImg8bit.PNG"), "_leftImg8bit.png")
     assert not differs_in_case(Path("x_leftImg8bit.png"), "_leftImg8bit.png")
     assert not differs_in_case(Path("x.PNG"), "_leftImg8bit.png")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snr_plugins.data.layouts import LAYOUTS
-from snr_plugins.data.names import DIVERSE_WEATHER_CLASSES, RTTS_CATEGORIES
+from snr_plugins.data.names import DETECTION_DATASETS, DIVERSE_WEATHER_CLASSES
 from snr_plugins.data.voc import read_voc, read_voc_file
 from snr_plugins.errors import InputError
 from tests.field_trees import OUTER, voc_xml, write_diverse_weather, write_rtts
@@ -94,7 +94,8 @@ def test_what_a_loader_has_written_anew_is_known(tmp_path):
 
 
 def test_rtts_by_hand(tmp_path):
-    (record,) = read_voc(LAYOUTS["rtts"], write_rtts(tmp_path), "test", RTTS_CATEGORIES)
+    categories = DETECTION_DATASETS["rtts_test"].categories
+    (record,) = read_voc(LAYOUTS["rtts"], write_rtts(tmp_path), "test", categories)
     # person, car, bus, motorcycle, bicycle
     assert boxes(record) == [
         (0, [0, 0, 10, 20], 0),

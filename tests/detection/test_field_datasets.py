@@ -98,13 +98,14 @@ def test_11_points_are_those_of_detectron2s_voc_evaluator(tmp_path):
     )
     ours, theirs = coco_evaluator(name, str(tmp_path)), PascalVOCDetectionEvaluator("as_voc")
     ours.reset(), theirs.reset()
-    for record in DatasetCatalog.get(name):
+    for number, record in enumerate(DatasetCatalog.get(name)):
         detections = perfect(record)["instances"]
         count = len(detections)
         boxes = detections.pred_boxes.tensor
         away = torch.from_numpy(rng.random(count) < 0.4).float()[:, None]
         detections.pred_boxes = Boxes(boxes + 100 * away)  # some are found and others invented
-        detections.scores = torch.from_numpy(rng.permutation(count) + 1.0).float() / 20
+        # no two alike: the evaluators order them in ways of their own
+        detections.scores = torch.from_numpy(3.0 * rng.permutation(count) + number).float() / 40
         ours.process([record], [{"instances": detections}])
         as_theirs = copy.deepcopy(detections)
         as_theirs.pred_classes = (detections.pred_classes == 2).long()  # 0 bus, 1 car

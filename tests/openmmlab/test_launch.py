@@ -1,6 +1,7 @@
 """What a person may get wrong on the command line or in a config: one sentence, status 1."""
 
 import pytest
+import torch
 
 from snr_plugins.openmmlab.launch import _parse, main
 from tests.end_to_end.conftest import ROOT
@@ -57,6 +58,16 @@ def test_label_outside_the_classes(tmp_path, capfd):
 def test_eval_only_without_checkpoint(streets, tmp_path, capfd):
     argv = [camvid_config("fcn"), "--eval-only", "--work-dir", tmp_path, "--cfg-options"]
     assert "holds no checkpoint" in sentence_of(capfd, *argv, *small_network(streets))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_needs_a_gpu(streets, tmp_path, capfd):
+    argv = [camvid_config("fcn"), "--work-dir", tmp_path / "out", "--cfg-options"]
+    argv += small_network(streets)
+    assert "--amp: MMEngine's" in sentence_of(capfd, argv[0], "--amp", *argv[1:])
+    sentence = sentence_of(capfd, argv[0], "--launcher", "pytorch", *argv[1:])
+    assert "--launcher pytorch: MMEngine gives each process a GPU" in sentence
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_config(tmp_path, capfd):

@@ -159,6 +159,11 @@ def test_ids_of_a_table_give_its_classes(tmp_path):
     assert sample.domain == "bdd"
 
 
+def test_train_ids_are_no_ids_of_a_table(tmp_path):
+    with pytest.raises(InputError, match=r"1\.png and others hold 0 to 18 and 255 alone, which"):
+        wrapped(bdd100k(tmp_path), ids="cityscapes")
+
+
 def test_classes_may_be_chosen(tmp_path):
     chosen = bdd100k(tmp_path, metainfo={"classes": ("car", "road")})
     dataset = wrapped(chosen)

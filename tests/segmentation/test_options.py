@@ -103,6 +103,10 @@ def test_ending_of_a_condition_says_the_condition(tmp_path):
     [
         ({"reduce_zero_label": True}, "GTA5Dataset has reduce_zero_label=True, but its table"),
         ({"data_prefix": {"img_dir": "images"}}, "data_prefix with the key 'img_dir'"),
+        ({"metainfo": {"classes": ["cars"]}}, r"classes=\['cars'\]: give names of road, sidewalk"),
+        ({"metainfo": {"classes": ["car", "car"]}}, "give a list of names, each once"),
+        ({"metainfo": {"classes": []}}, "give a list of names, each once"),
+        ({"metainfo": {"classes": "car"}}, "classes='car': give a list of names"),
         (
             {"pipeline": [{"type": "LoadAnnotations", "reduce_zero_label": True}]},
             "LoadAnnotations has reduce_zero_label=True",
@@ -113,6 +117,23 @@ def test_option_that_cannot_be_honoured(tmp_path, options, sentence):
     root = write_gta5(tmp_path, np.array([[7]], np.uint8))
     with pytest.raises(InputError, match=sentence):
         gta5(root, **options)
+
+
+def test_classes_in_another_order_and_from_a_file(tmp_path):
+    root = write_gta5(tmp_path, np.array([[7, 26, 8]], np.uint8))
+    (tmp_path / "classes.txt").write_text("car\nroad\n")
+    for chosen in (["car", "road"], ("car", "road"), str(tmp_path / "classes.txt")):
+        assert labels(gta5(root, metainfo={"classes": chosen})).tolist() == [[1, 0, 255]]
+
+
+def test_an_image_in_upper_case_is_not_passed_by(tmp_path):
+    root = write_gta5(tmp_path / "a folder", np.array([[7, 26]], np.uint8))
+    write_image(root / "images" / "00002.PNG", (1, 2))
+    with pytest.raises(InputError, match=r"00002\.PNG should end in \.png: rename it"):
+        gta5(root)
+    (root / "images" / "00001.png").unlink()
+    write_grey(root / "labels" / "00002.png", np.array([[7, 26]], np.uint8))
+    assert names(gta5(f"{root}/", img_suffix=".PNG")) == ["00002.PNG"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +180,14 @@ def test_list_in_another_encoding(tmp_path, encoding, sentence):
     (root / LIST).write_text("00001\n", encoding=encoding)
     with pytest.raises(InputError, match=sentence):
         gta5(root, ann_file=LIST)
+
+
+def test_train_ids_under_the_name_of_label_ids_are_refused_before_training(tmp_path):
+    root = write_gta5(tmp_path, np.uint8([[0, 8, 13, 255]]))
+    with pytest.raises(InputError, match=r"00001\.png and others hold .* train ids, where the ids"):
+        gta5(root)
+    write_gta5(tmp_path, np.uint8([[0, 8, 26, 255]]))
+    assert len(gta5(root)) == 1
 
 
 def test_thermal_images_are_refused_before_training(tmp_path):

@@ -182,6 +182,12 @@ def write_ids(path: Path, ids: np.ndarray) -> None:
             "label ids that the dataset does not define: ",
             f"{STEM}_gtFine_labelIds.png holds 99",
         ),
+        (
+            lambda r: [write_ids(path, np.full((HEIGHT, WIDTH), (0, 13, 255)[i], np.uint8))
+                       for i, path in enumerate(r.rglob("*labelIds.png"))],
+            "train ids: 1",
+            "*_gtFine_labelIds.png hold 0 to 18 and 255 alone, which are train ids",
+        ),
     ],
 )  # fmt: skip
 def test_each_fault_of_cityscapes_is_named(city, break_tree, kind, named):
@@ -280,6 +286,10 @@ def test_kitti_and_sim10k(tmp_path):
     assert "good for  source of configs/detection/faster_rcnn_*_kitti_to_cityscapes" in report
     report = check(write_sim10k_tree(tmp_path / "sim10k"), "--any-count", code=0)
     assert "2 of 10000 published" in report and "car 1, person 1, motorbike 1" in report
+    written = tmp_path / "sim10k/VOC2012/Annotations/3384645.xml"
+    written.write_text(written.read_text().replace("car", "CAR").replace("person", "Person"))
+    report = check(tmp_path / "sim10k", "--any-count", code=0)
+    assert "the class CAR was taken for car, 1 in all" in report and "Person was" not in report
     Image.new("RGB", (10, 10)).save(tmp_path / "sim10k/VOC2012/JPEGImages/3384645.jpg")
     report = check(tmp_path / "sim10k", "--any-count", code=1)
     assert "3384645.jpg is 10x10, its label" in report
@@ -376,6 +386,15 @@ def test_a_coco_file_and_a_plain_folder(tmp_path):
     empty = tmp_path / "nothing"
     empty.mkdir()
     assert "holds no image" in check(empty, code=1)
+
+
+def test_a_folder_of_datasets(tmp_path):
+    """Where none was recognised the label images would count as images, with nothing wrong."""
+    write_gta5(tmp_path / "gta5", row(7, 8, 26))
+    write_camvid(tmp_path / "camvid", "day_val", row(0, 10, 255))
+    report = check(tmp_path, "--any-count", code=0)
+    assert report.count("nothing wrong") == 2
+    assert "gta5, train, in " in report and "camvid, day_val, in " in report
 
 
 def test_many_faults_are_cut_short_unless_all_are_wanted(tmp_path):

@@ -19,21 +19,6 @@ from snr_plugins.data.labels import THING_CLASSES
 from snr_plugins.data.layout import BDD_JSON, KITTI_TEXT, VOC_XML, Layout
 
 
-@dataclass(frozen=True)
-class Box:
-    """Class name, [x0, y0, x1, y1] in pixels, whether it is a group, and where it was read."""
-
-    name: str
-    corners: list[float]
-    is_group: bool = False
-    where: str = ""
-
-    @property
-    def title(self) -> str:
-        """The class name, marked for a group."""
-        return f"{self.name} group" if self.is_group else self.name
-
-
 @dataclass
 class Annotation:
     """What a label file holds.
@@ -42,14 +27,16 @@ class Annotation:
         size: (height, width) of the image that it is for; None where it does not say.
         pixels: number of pixels of each class, and of "void".
         boxes: objects; empty for layouts without instances.
-        unknown: ids that the layout does not define.
+        ids: all that a label image holds.
+        unknown: those of them that the layout does not define.
         missing: another label file that should lie beside it and does not.
         is_rewritten: whether a loader has written it anew, see `snr_plugins.data.voc.VocFile`.
     """
 
     size: tuple[int, ...] | None
     pixels: Counter = field(default_factory=Counter)
-    boxes: list[Box] = field(default_factory=list)
+    boxes: list[LabelledBox] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
     missing: Path | None = None
     is_rewritten: bool = False
@@ -62,17 +49,13 @@ def read_annotation(layout: Layout, path: Path, stem: str = "") -> Annotation:
         InputError: it cannot be read, or is not of the layout's form.
     """
     if layout.label_kind == KITTI_TEXT:
-        return Annotation(None, boxes=_boxes(kitti.read_objects(path)))
+        return Annotation(None, boxes=kitti.read_objects(path))
     if layout.label_kind == VOC_XML:
         file = voc.read_voc_file(path)
-        return Annotation(file.size, boxes=_boxes(file.objects), is_rewritten=file.is_rewritten)
+        return Annotation(file.size, boxes=file.objects, is_rewritten=file.is_rewritten)
     if layout.label_kind == BDD_JSON:
-        return Annotation(None, boxes=_boxes(frames_by_stem(path)[stem].boxes))
+        return Annotation(None, boxes=frames_by_stem(path)[stem].boxes)
     return _read_ids(layout, path)
-
-
-def _boxes(labelled: list[LabelledBox]) -> list[Box]:
-    return [Box(box.name, box.corners, box.is_group, box.where) for box in labelled]
 
 
 @lru_cache(maxsize=1)
@@ -93,12 +76,12 @@ def read_train_ids(layout: Layout, path: Path) -> np.ndarray:
 def _read_ids(layout: Layout, path: Path) -> Annotation:
     ids = read_ids(path, layout.table in IN_RED_CHANNEL)
     counts = np.bincount(ids.ravel())
-    annotation = Annotation(ids.shape)
+    annotation = Annotation(ids.shape, ids=np.flatnonzero(counts).tolist())
     classes = CLASSES[layout.table]
-    for raw_id in np.flatnonzero(counts):
+    for raw_id in annotation.ids:
         train_id = int(_table(layout.table)[raw_id])
         if train_id == UNKNOWN:
-            annotation.unknown.append(int(raw_id))
+            annotation.unknown.append(raw_id)
         else:
             name = "void" if train_id == VOID else classes[train_id]
             annotation.pixels[name] += int(counts[raw_id])
@@ -111,7 +94,9 @@ def _read_ids(layout: Layout, path: Path) -> Annotation:
         instance_ids = read_ids(instances)
         check_same_size(instances, instance_ids.shape, path, ids.shape)
         annotation.boxes = [
-            Box(THING_CLASSES[box["category_id"]], box["bbox"], bool(box["iscrowd"]))
+            LabelledBox(
+                THING_CLASSES[box["category_id"]], box["bbox"], is_group=bool(box["iscrowd"])
+            )
             for box in boxes_of_instances(instance_ids, "detectron2")
         ]
     return annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 # Where annotation tools and COCO itself put the file, below a dataset's folder.
@@ -29,18 +30,20 @@ def is_coco(file: Path) -> bool:
     return False
 
 
-def image_folder(file: Path) -> Path:
-    """The folder that holds most of the images that a COCO file names.
+def image_folder(file: Path, names: Sequence[str]) -> Path:
+    """The folder that holds most of the images that a COCO file names (`file_names`).
 
     Beside the file, in ``images/``, or, as COCO's own ``train2017/`` beside ``annotations/``, in a
     folder near it; of several that hold as many, the one that the file's name has in it.
     """
-    names = file_names(file)[:LOOKED_AT]
     near = [file.parent / "images", file.parent]
     for place in (file.parent, file.parent.parent, file.parent.parent / "images"):
         near += sorted(folder for folder in place.glob("*") if folder.is_dir())
     near.append(file.parent.parent)
-    found = {folder: sum((folder / _slashed(name)).is_file() for name in names) for folder in near}
+    found = {
+        folder: sum((folder / _slashed(name)).is_file() for name in names[:LOOKED_AT])
+        for folder in near
+    }
     if not any(found.values()):
         return near[0]
     return max(found, key=lambda folder: (found[folder], folder.name in file.stem))

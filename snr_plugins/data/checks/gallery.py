@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from snr_plugins.data.checks.annotations import Box, read_annotation, read_train_ids
+from snr_plugins.data.boxes import LabelledBox
+from snr_plugins.data.checks.annotations import read_annotation, read_train_ids
 from snr_plugins.data.layout import IDS, Layout
 from snr_plugins.errors import InputError
 
@@ -22,7 +23,7 @@ OPACITY = 0.45
 def gallery(
     samples: list[tuple[Path, Path | None]],
     layout: Layout | None,
-    boxes: dict[Path, list[Box]],
+    boxes: dict[Path, list[LabelledBox]],
     names: list[str],
 ) -> np.ndarray:
     """Frames spread evenly over a dataset.
@@ -47,7 +48,11 @@ def gallery(
 
 
 def _cell(
-    image: Path, label: Path | None, layout: Layout | None, boxes: list[Box], names: list[str]
+    image: Path,
+    label: Path | None,
+    layout: Layout | None,
+    boxes: list[LabelledBox],
+    names: list[str],
 ) -> np.ndarray:
     try:
         with Image.open(image) as file:

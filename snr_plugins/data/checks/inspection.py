@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from snr_plugins.data.boxes import Mends, check_box, is_dropped
-from snr_plugins.data.checks.annotations import Annotation, Box, read_annotation
+from snr_plugins.data.boxes import LabelledBox, Mends, check_box, is_dropped
+from snr_plugins.data.checks.annotations import Annotation, read_annotation
 from snr_plugins.data.checks.report import Report
 from snr_plugins.data.checks.stems import (
     compare_stems,
@@ -22,11 +22,14 @@ from snr_plugins.data.checks.stems import (
 from snr_plugins.data.images import (
     ImageFile,
     check_decodes,
-    check_grey,
+    check_unspoilt,
     oddities,
     read_image_file,
 )
-from snr_plugins.data.layout import IDS, Layout
+from snr_plugins.data.layout import IDS, VOC_XML, Layout
+from snr_plugins.data.names import box_names
+from snr_plugins.data.train_ids import are_train_ids
+from snr_plugins.data.voc import known_name
 from snr_plugins.errors import InputError
 
 
@@ -76,6 +79,7 @@ def inspect_layout(
     ]
     size_of: dict[Path, tuple[int, int]] = {}
     mends = Mends()
+    ids: set[int] = set()
     for (_, label), (files, annotation, faults) in zip(
         jobs, _in_threads(layout, jobs, decode, progress), strict=True
     ):
@@ -86,6 +90,7 @@ def inspect_layout(
         size_of.update(sizes)
         if annotation is None or label is None:
             continue
+        ids.update(annotation.ids)
         report.pixels.update(annotation.pixels)
         report.boxes.update(box.title for box in annotation.boxes)
         if layout.label_kind != IDS:  # a mask's box is within the mask
@@ -111,6 +116,11 @@ def inspect_layout(
             report.faults["label ids that the dataset does not define"].append(
                 f"{label} holds {', '.join(map(str, annotation.unknown))}"
             )
+    if are_train_ids(ids, layout.table):
+        report.faults["train ids"].append(
+            f"the labels *{layout.labels.suffix} hold 0 to 18 and 255 alone, which are train ids, "
+            f"where the ids of {layout.table} should be: unpack them again"
+        )
     report.notes += [f"mended when read: {sentence}" for sentence in mends.sentences()]
     report.sizes.update(size_of.values())
     if layout.one_size:
@@ -150,7 +160,7 @@ def _check(
     for image in images:
         try:
             files[image] = read_image_file(image)
-            check_grey(image, files[image])
+            check_unspoilt(image, files[image])
             if decode:
                 check_decodes(image)
         except InputError as error:
@@ -166,8 +176,10 @@ def _check(
 
 
 def _check_box(
-    layout: Layout, box: Box, size: tuple[int, int] | None, mends: Mends, report: Report
+    layout: Layout, box: LabelledBox, size: tuple[int, int] | None, mends: Mends, report: Report
 ) -> None:
+    if layout.label_kind == VOC_XML:
+        known_name(box, box_names(layout.name), mends)
     if size is None:  # the image is at fault itself
         return
     if layout.drops_empty_boxes and is_dropped(box.corners, box.where, mends):

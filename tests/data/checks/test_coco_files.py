@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from snr_plugins.data.checks.coco_files import coco_files, image_folder, is_coco
+from snr_plugins.data.checks.coco_files import coco_files, file_names, image_folder, is_coco
 
 
 def write(path: Path, *names: str, images: Path | None = None) -> Path:
@@ -40,20 +40,20 @@ def write(path: Path, *names: str, images: Path | None = None) -> Path:
 def test_the_images_of_a_file_are_found(tmp_path, file, images):
     path = write(tmp_path / file, "1.jpg", "sub\\2.jpg", images=tmp_path / images)
     assert coco_files(tmp_path) == [path]
-    assert image_folder(path).resolve() == (tmp_path / images).resolve()
+    assert image_folder(path, file_names(path)).resolve() == (tmp_path / images).resolve()
 
 
 def test_of_several_folders_the_one_that_the_file_names_is_taken(tmp_path):
     for split in ("test", "train", "val"):
         write(tmp_path / f"annotations/{split}.json", "1.jpg", images=tmp_path / split)
     for path in coco_files(tmp_path):
-        assert image_folder(path).name == path.stem
+        assert image_folder(path, file_names(path)).name == path.stem
 
 
 def test_one_image_that_is_missing_does_not_hide_the_others(tmp_path):
     path = write(tmp_path / "boxes.json", "1.jpg", "2.jpg", "3.jpg", images=tmp_path)
     (tmp_path / "1.jpg").unlink()
-    assert image_folder(path) == tmp_path
+    assert image_folder(path, file_names(path)) == tmp_path
 
 
 @pytest.mark.parametrize(
