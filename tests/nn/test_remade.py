@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from snr_plugins.nn import create_layer, find_layers, insert_snr, remade_outputs
+from snr_plugins.nn import Shape, create_layer, find_layers, insert_snr, remade_outputs
 
 
 def network(after_snr=nn.Identity):
@@ -19,7 +19,8 @@ def network(after_snr=nn.Identity):
         nn.Sequential(after_snr(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()),
         nn.Conv2d(16, 4, 1),
     )
-    return insert_snr(stages, after=["0", "1"]).double()
+    shapes = {"0": Shape(16), "1": Shape(16)}
+    return insert_snr(stages, after=["0", "1"], shapes=shapes).double()
 
 
 class Transposed(nn.Module):
