@@ -62,7 +62,7 @@ class SNR(InstanceNorm):
         super().__init__(channels, eps, inplace)
         if rehearse and not trust:
             raise InputError(
-                "SNR: rehearse practises what trust does at inference; leave trust on or rehearse off"
+                "SNR: rehearse practises what trust does at inference: leave trust on too"
             )
         self.gate = build_gate(gate, channels, reduction, gate_bias)
         self.trust = Trust(channels, rehearse) if trust else None

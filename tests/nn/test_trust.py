@@ -160,5 +160,5 @@ def test_rehearsed_every_second_image_of_a_training_batch_is_instance_normalised
 
 
 def test_nothing_is_rehearsed_that_trust_will_not_do():
-    with pytest.raises(InputError, match="leave trust on"):
+    with pytest.raises(InputError, match="leave trust on too"):
         SNR(CHANNELS, reduction=2, trust=False, rehearse=True)
