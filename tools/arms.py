@@ -84,6 +84,13 @@ ARMS = {
         probe_weight=0.01,
         places="stem_too",
     ),
+    "snr_stem_rehearsed_open": Arm(
+        "SNR, stem too, rehearsed, gates start open, weights 0.01",
+        options={"rehearse": True, "gate_bias": 2.0},
+        loss_weight=0.01,
+        probe_weight=0.01,
+        places="stem_too",
+    ),
     "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),
     "snr_bounded": Arm("SNR, bounded gate", options={"gate": "bounded"}),
     "snr_static": Arm("SNR, static gate", options={"gate": "static"}),
