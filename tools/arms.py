@@ -26,7 +26,7 @@ class Arm:
         options: of the layer, named as in its signature.
         loss_weight: of the restitution loss.
         probe_weight: of the probes' cross-entropy.
-        shallow: after the first two stages alone, as the peers' papers have it.
+        places: a word of `PLACES`, where the layer goes.
         calibrate: False for gamma 1 and beta 0, True for the config's calibrated start.
         loss_terms: "plus" or "minus", half of the restitution loss.
         photometric: whether the training images change their colours, as the framework does it.
@@ -37,20 +37,27 @@ class Arm:
     options: Mapping[str, object] = field(default_factory=dict)
     loss_weight: float | None = None
     probe_weight: float | None = None
-    shallow: bool = False
+    places: str | None = None
     calibrate: bool = True
     loss_terms: str | None = None
     photometric: bool = False
 
 
-def _peer(title: str, layer: str, shallow: bool = True) -> Arm:
-    return Arm(title, layer, loss_weight=0, probe_weight=0, shallow=shallow)
+# Stages by their names in Detectron2 and in OpenMMLab.
+PLACES = {
+    "shallow": (["res2", "res3"], ["layer1", "layer2"]),  # as the peers' papers have it
+    "stem_too": (["stem", "res2", "res3", "res4"], ["maxpool", "layer1", "layer2", "layer3"]),
+}
+
+
+def _peer(title: str, layer: str, places: str | None = "shallow") -> Arm:
+    return Arm(title, layer, loss_weight=0, probe_weight=0, places=places)
 
 
 ARMS = {
     "plain": Arm("plain", layer=None),
-    "instance_norm": _peer("instance norm alone", "instance_norm", shallow=False),
-    "ibn_a": _peer("IBN-a", "ibn_a", shallow=False),
+    "instance_norm": _peer("instance norm alone", "instance_norm", places=None),
+    "ibn_a": _peer("IBN-a", "ibn_a", places=None),
     "ibn_b": _peer("IBN-b", "ibn_b"),
     "mixstyle": _peer("MixStyle", "mixstyle"),
     "dsu": _peer("DSU", "dsu"),
@@ -60,10 +67,30 @@ ARMS = {
     "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
     "snr_no_loss": Arm("SNR without its loss", loss_weight=0, probe_weight=0),
     "snr_spatial_channel": _peer(
-        "SNR, spatial and channel gate, no loss", "snr_spatial_channel", shallow=False
+        "SNR, spatial and channel gate, no loss", "snr_spatial_channel", places=None
     ),
     "snr_l_plus": Arm("SNR with L+ alone", loss_terms="plus"),
     "snr_l_minus": Arm("SNR with L- alone", loss_terms="minus"),
+    "snr_rehearsed": Arm("SNR, rehearsed", options={"rehearse": True}),
+    "instance_norm_stem": _peer("instance norm, stem too", "instance_norm", places="stem_too"),
+    "snr_stem": Arm("SNR, stem too", places="stem_too"),
+    "snr_stem_rehearsed": Arm(
+        "SNR, stem too, rehearsed", options={"rehearse": True}, places="stem_too"
+    ),
+    "snr_stem_rehearsed_light": Arm(
+        "SNR, stem too, rehearsed, weights 0.01",
+        options={"rehearse": True},
+        loss_weight=0.01,
+        probe_weight=0.01,
+        places="stem_too",
+    ),
+    "snr_stem_rehearsed_open": Arm(
+        "SNR, stem too, rehearsed, gates start open, weights 0.01",
+        options={"rehearse": True, "gate_bias": 2.0},
+        loss_weight=0.01,
+        probe_weight=0.01,
+        places="stem_too",
+    ),
     "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),
     "snr_bounded": Arm("SNR, bounded gate", options={"gate": "bounded"}),
     "snr_static": Arm("SNR, static gate", options={"gate": "static"}),
@@ -112,8 +139,8 @@ def _of_detectron2(arm: Arm) -> Overrides:
     settings |= {name.upper(): value for name, value in arm.options.items()}
     settings |= _known(LOSS_WEIGHT=arm.loss_weight, PROBE_WEIGHT=arm.probe_weight)
     settings |= _known(LOSS_TERMS=arm.loss_terms)
-    if arm.shallow:
-        settings["STAGES"] = ["res2", "res3"]
+    if arm.places is not None:
+        settings["STAGES"] = PLACES[arm.places][0]
     if not arm.calibrate:
         settings["CALIBRATE"] = False
     # the framework wants the type that a key has: 0 is no float to it
@@ -127,8 +154,8 @@ def _of_mmengine(arm: Arm) -> Overrides:
     found: Overrides = []
     if arm.layer != "snr":
         found.append(("model.backbone.snr_layer", arm.layer))
-    if arm.shallow:
-        found.append(("model.backbone.snr_stages", ["layer1", "layer2"]))
+    if arm.places is not None:
+        found.append(("model.backbone.snr_stages", PLACES[arm.places][1]))
     found += [(f"model.backbone.snr.{name}", value) for name, value in arm.options.items()]
     weights = _known(
         snr_loss_weight=arm.loss_weight,

@@ -56,6 +56,8 @@ def add_snr_config(cfg: CfgNode) -> None:
     #              "closed"; see snr_plugins/nn/gate.py
     #   TRUST      at inference, close the gates for images whose style is none of the source's; see
     #              snr_plugins/nn/trust.py. False is the paper
+    #   REHEARSE   in training, close the gates of every second image, so that what follows
+    #              practises on what trust will hand it
     #   EPS        added to the variance; of instance norm and IBN-Net too
     #   PROBABILITY  that mixstyle, dsu or normalisation_perturbation act on a training batch
     #   ALPHA      of mixstyle's Beta distribution

@@ -24,6 +24,7 @@ from snr_plugins.nn import (
     StageLosses,
     find_layers,
     find_snr,
+    remade_outputs,
     style_distances,
 )
 from snr_plugins.nn.affine import at_least_float32
@@ -134,6 +135,10 @@ class Restitution(Detector):
                     if isinstance(output, dict):  # not the bare instances of do_postprocess=False
                         output.setdefault("style_distance", {})[name] = distance
             return outputs
+        with remade_outputs(self.backbone):
+            return self._losses(batched_inputs, *args, **kwargs)
+
+    def _losses(self, batched_inputs: list[dict], *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         if not self.snr_losses:
             return super().__call__(batched_inputs, *args, **kwargs)
         rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])

@@ -8,6 +8,7 @@ from snr_plugins.nn.insertion import Shape, insert_layer, insert_snr
 from snr_plugins.nn.layers import LAYERS, create_layer, layer_options
 from snr_plugins.nn.random_styles import DSU, MixStyle, NormalisationPerturbation
 from snr_plugins.nn.records import StyleRecord, recorded_styles
+from snr_plugins.nn.remade import remade_outputs
 from snr_plugins.nn.restitution import RestitutionLoss, RestitutionTerms
 from snr_plugins.nn.snr import SNR, find_snr, observed
 from snr_plugins.nn.spatial import SpatialSNR
@@ -47,6 +48,7 @@ __all__ = [
     "layer_options",
     "observed",
     "recorded_styles",
+    "remade_outputs",
     "style_distances",
     "untrained",
 ]

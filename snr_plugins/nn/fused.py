@@ -101,12 +101,20 @@ class _Transform(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
-        features, _, mean, scale, _ = inputs
-        ctx.save_for_backward(features, mean, scale)
+        features, _, mean, scale, centre = inputs
+        ctx.save_for_backward(features, mean, scale, centre)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        features, mean, scale = ctx.saved_tensors
+        features, mean, scale, _ = ctx.saved_tensors
         total, product = walks.gradient_sums(grad, features, mean)
         return grad, scale, -scale * total, product, total
+
+
+def is_restyled(tensor: Tensor) -> bool:
+    """Whether this very tensor comes from :func:`restyle`, with a graph behind it.
+
+    Its ``grad_fn.saved_tensors`` then are the features, their mean, the scale and the centre.
+    """
+    return isinstance(tensor.grad_fn, _Transform._backward_cls)  # type: ignore[attr-defined]

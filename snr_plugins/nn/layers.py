@@ -70,8 +70,8 @@ def create_layer(kind: str, channels: int, **options: Any) -> StyleLayer:
         tensor([[[[-1.,  1.]],
         <BLANKLINE>
                  [[-1.,  1.]]]], grad_fn=<RoundBackward1>)
-        >>> layer_options("snr")
-        {'reduction': 16, 'gate_bias': 0.0, 'eps': 1e-05, 'gate': 'residual', 'trust': True}
+        >>> layer_options("snr_spatial_channel")
+        {'reduction': 16, 'gate_bias': 0.0, 'eps': 1e-05}
     """
     layer = _layer_class(kind)
     check_options("create_layer", kind, {k: v for k, v in options.items() if k != "inplace"})

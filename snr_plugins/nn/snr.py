@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Affine, Coefficients, restored
 from snr_plugins.nn.gate import build_gate
 from snr_plugins.nn.style import InstanceNorm, Observation
@@ -18,8 +19,8 @@ from snr_plugins.nn.trust import Trust
 class SNR(InstanceNorm):
     """Style Normalization and Restitution (Jin et al., arXiv 2101.00588, section III).
 
-    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. In training,
-    and without ``trust`` in evaluation too, it equals the paper's textbook form
+    Maps (N, C, H, W) to the enhanced feature F~+ of the same shape and dtype. In training without
+    ``rehearse``, and without ``trust`` in evaluation too, it equals the paper's textbook form
     (:mod:`snr_plugins.nn.textbook`) exactly, by two identities: F~+ is an affine map of F
     (:mod:`snr_plugins.nn.affine`), and the gate's input pool(R) is ``mean - beta``, since instance
     norm's spatial mean is its own beta. Cost and limits: :class:`StyleLayer`.
@@ -35,10 +36,14 @@ class SNR(InstanceNorm):
             :mod:`snr_plugins.nn.gate`.
         trust: in evaluation, close the gate for images whose style the network has not learned;
             see :mod:`snr_plugins.nn.trust`. False is the paper.
+        rehearse: in training, close the gates of every second image of the batch, so that what
+            follows practises on what trust will hand it. The restitution loss still compares the
+            paper's three features of all images. A batch of one is never closed.
         inplace: see :class:`StyleLayer`.
 
     Raises:
-        InputError: ``channels`` is smaller than ``reduction``, or ``gate`` is unknown.
+        InputError: ``channels`` is smaller than ``reduction``, ``gate`` is unknown, or there is
+            ``rehearse`` without ``trust``.
     """
 
     child_name = "snr"
@@ -51,35 +56,43 @@ class SNR(InstanceNorm):
         eps: float = 1e-5,
         gate: str = "residual",
         trust: bool = True,
+        rehearse: bool = False,
         inplace: bool = False,
     ) -> None:
         super().__init__(channels, eps, inplace)
+        if rehearse and not trust:
+            raise InputError(
+                "SNR: rehearse practises what trust does at inference: leave trust on too"
+            )
         self.gate = build_gate(gate, channels, reduction, gate_bias)
-        self.trust = Trust(channels) if trust else None
+        self.trust = Trust(channels, rehearse) if trust else None
 
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
         return restored(self.normalised(var), mean, self.opened(mean, var))
 
     def observed_coefficients(self, features: Tensor, mean: Tensor, var: Tensor) -> Affine:
-        norm, gate = self.normalised(var), self.opened(mean, var)
-        enhanced = restored(norm, mean, gate)
+        norm, gate = self.normalised(var), self.learned_gate(mean)
         # Activation checkpointing counts what is saved here and runs the layer again, unobserved:
         # what the loss saves is none of its business, so it is saved as it is.
         with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
-            contaminated = restored(norm, mean, 1 - gate)
+            enhanced, contaminated = restored(norm, mean, gate), restored(norm, mean, 1 - gate)
             if self.observer is not None:
                 self.observer(
                     Observation(features, Coefficients(mean, norm, enhanced, contaminated))
                 )
-        return enhanced
+        return restored(norm, mean, self.trusted(gate, mean, var))
 
     def opened(self, mean: Tensor, var: Tensor) -> Tensor:
-        """The gate a, (N, C), for spatial mean and biased variance, (N, C) each."""
+        """The gate a times the trust, (N, C), for spatial mean and biased variance, (N, C) each."""
+        return self.trusted(self.learned_gate(mean), mean, var)
+
+    def learned_gate(self, mean: Tensor) -> Tensor:
+        """The gate a alone, (N, C)."""
         gate = self.gate(mean, self.norm.weight, self.norm.bias)
-        gate = gate.to(mean.dtype)  # autocast may have made it half
-        if self.trust is not None:
-            gate = gate * self.trust(mean, var)
-        return gate
+        return gate.to(mean.dtype)  # autocast may have made it half
+
+    def trusted(self, gate: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        return gate if self.trust is None else gate * self.trust(mean, var)
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

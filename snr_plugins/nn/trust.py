@@ -31,12 +31,15 @@ class Trust(nn.Module):
     """Trust in [0, 1] for each image, (N, 1), from its channels' statistics.
 
     In training the styles are learned and every image is trusted, in evaluation they are used; so
-    what is trained is the paper's SNR. Nothing here has a gradient to learn from. Before the first
+    what is trained is the paper's SNR. With ``rehearse`` every second image of a training batch is
+    distrusted, at every SNR of the network alike, and no style is learned from it: behind a closed
+    gate it is no longer the source's. Nothing here has a gradient to learn from. Before the first
     training batch everything is trusted. Under several processes each learns from its own images,
     as batch norm does.
 
     Args:
         channels: C.
+        rehearse: distrust every second image in training.
     """
 
     seen: Tensor
@@ -44,8 +47,9 @@ class Trust(nn.Module):
     style_var: Tensor
     log_distance: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, rehearse: bool = False) -> None:
         super().__init__()
+        self.rehearse = rehearse
         self.register_buffer("seen", torch.zeros(2))  # images: of the styles, of the distances
         self.register_buffer("style_mean", torch.zeros(2 * channels))
         self.register_buffer("style_var", torch.ones(2 * channels))
@@ -54,8 +58,12 @@ class Trust(nn.Module):
     def forward(self, mean: Tensor, var: Tensor) -> Tensor:
         """Trust of each image, from spatial mean and biased variance, (N, C) each."""
         if not torch.jit.is_scripting() and self.training:  # TorchScript reads no further
+            trust = torch.ones_like(mean[:, :1])
+            if self.rehearse:
+                trust[1::2] = 0
+                mean, var = mean[::2], var[::2]
             self.learn(mean.detach(), var.detach())
-            return torch.ones_like(mean[:, :1])
+            return trust
         ratio = self.relative_distance(mean, var)
         return (1 / (1 + ratio.pow(6)))[:, None].to(mean.dtype)
 

@@ -21,6 +21,7 @@ from snr_plugins.nn import (
     StageLosses,
     find_layers,
     find_snr,
+    remade_outputs,
     style_distances,
 )
 
@@ -70,6 +71,10 @@ class RestitutionSegmentor(Segmentor):
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """As the segmentor's own; two more losses."""
+        with remade_outputs(self):
+            return self._losses(inputs, data_samples)
+
+    def _losses(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         if not self.snr_losses:
             return super().loss(inputs, data_samples)
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])  # (N, 1, H, W)

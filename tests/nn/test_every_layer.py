@@ -322,6 +322,7 @@ def test_options_are_those_of_the_signature():
         "eps": 1e-5,
         "gate": "residual",
         "trust": True,
+        "rehearse": False,
     }
     assert layer_options("snr") == expected
     assert layer_options("instance_norm") == {"eps": 1e-5}

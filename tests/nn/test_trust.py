@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, Trust, insert_snr, style_distances, textbook
 from snr_plugins.nn.affine import statistics
+from tests.nn.watch import observation_of
 
 CHANNELS = 6
 
@@ -136,3 +138,27 @@ def test_distances_are_noted_inside_the_block_alone():
     (name,) = distances
     assert name == "0.snr" and [len(d) for d in distances[name]] == [2, 1]
     torch.testing.assert_close(distances[name][0], expected.detach())
+
+
+def test_rehearsed_every_second_image_of_a_training_batch_is_instance_normalised():
+    torch.manual_seed(0)
+    snr = SNR(CHANNELS, reduction=2, rehearse=True).double()
+    x = images(5)
+    normalised, enhanced, contaminated = textbook.features(snr, x)
+    torch.testing.assert_close(snr(x)[::2], enhanced[::2])
+    torch.testing.assert_close(snr(x)[1::2], normalised[1::2])
+    # the loss compares what the paper compares, of every image
+    seen = observation_of(snr, x).coefficients
+    centred = x - seen.mean[..., None, None]
+    for affine, expected in zip(seen[1:], (normalised, enhanced, contaminated), strict=True):
+        got = affine.scale[..., None, None] * centred + affine.centre[..., None, None]
+        torch.testing.assert_close(got, expected)
+    # three passes over three open images each
+    assert snr.trust.seen[0] == 9
+    torch.testing.assert_close(snr.trust.style_mean, styles(x[::2]).mean(0))
+    torch.testing.assert_close(snr.eval()(x), textbook.enhanced(snr, x))
+
+
+def test_nothing_is_rehearsed_that_trust_will_not_do():
+    with pytest.raises(InputError, match="leave trust on too"):
+        SNR(CHANNELS, reduction=2, trust=False, rehearse=True)
