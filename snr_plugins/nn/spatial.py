@@ -34,7 +34,7 @@ class SpatialSNR(InstanceNorm):
         inplace: see :class:`StyleLayer`.
 
     Raises:
-        InputError: ``channels`` is smaller than ``reduction``.
+        InputError: ``reduction`` is not positive.
     """
 
     def __init__(
