@@ -37,7 +37,8 @@ def insert_layer(
 
     Args:
         backbone: any module that maps an image batch to features.
-        after: dotted names of stages, relative to ``backbone``, whose output is one feature map.
+        after: dotted names of stages, relative to ``backbone``, that put out a feature map. An
+            ``nn.ModuleList`` stands for its last module.
         layer: one of :data:`snr_plugins.nn.layers.LAYERS`.
         shapes: of stages whose output is known; those of all others are read from small dry runs,
             which need every operator of the backbone to exist on its device.
@@ -71,6 +72,7 @@ def insert_layer(
     if LAYERS[layer].in_blocks:
         insert_in_blocks(stages, layer, options)
         return backbone
+    stages = {name: _last_run(stage) for name, stage in stages.items()}
     declared = shapes or {}
     unknown = {name: stage for name, stage in stages.items() if name not in declared}
     known = {name: [declared[name]] for name in stages if name in declared}
@@ -143,6 +145,13 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
                 "`after`"
             )
     return module
+
+
+def _last_run(stage: nn.Module) -> nn.Module:
+    """A list of modules, which is not run itself, stands for its last one."""
+    while isinstance(stage, nn.ModuleList) and type(stage).forward is nn.Module.forward:
+        stage = stage[-1]
+    return stage
 
 
 def _layer(kind: str, shapes: list[Shape], options: dict[str, Any]) -> nn.Module:
