@@ -10,6 +10,7 @@ Tests run the slot in every one of them, in a small form where that is quicker.
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from snr_plugins.nn import default_stages, find_snr, insert_snr
 from snr_plugins.nn.shapes import example_for
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "networks.md"
+BEGIN, END = "<!-- networks: begin -->", "<!-- networks: end -->"
 SIDE = 224  # of the image that multiply-adds are counted on
 
 
@@ -63,7 +65,7 @@ def timm_net(name: str, *after: str, **small: Any) -> Network:
 
 def mmseg_net(name: str, *after: str, small: dict[str, Any], **options: Any) -> Network:
     def build(**changes: Any) -> nn.Module:
-        from mmengine.registry import MODELS, DefaultScope, init_default_scope
+        from mmengine.registry import MODELS, DefaultScope
         from mmseg.utils import register_all_modules
 
         register_all_modules(init_default_scope=False)
@@ -73,10 +75,10 @@ def mmseg_net(name: str, *after: str, small: dict[str, Any], **options: Any) -> 
     return Network("mmseg", build, after, small)
 
 
-def detectron2_net(module: str, name: str, *after: str, small: dict[str, Any], **options: Any):
+def detectron2_net(
+    module: str, name: str, *after: str, small: dict[str, Any], **options: Any
+) -> Network:
     def build(**changes: Any) -> nn.Module:
-        import importlib
-
         factory = getattr(importlib.import_module(f"detectron2.modeling.backbone.{module}"), name)
         return factory(**{**options, **changes})
 
@@ -194,10 +196,15 @@ NETWORKS: dict[str, Network] = {
         "ResNeSt", *LAYERS, depth=50, small={"base_channels": 8, "stem_channels": 8}
     ),
     "mmseg HRNet": mmseg_net(
-        "HRNet", "layer1", "stage2", "stage3",
+        "HRNet",
+        "layer1",
+        "stage2",
+        "stage3",
         extra={
             f"stage{i}": {
-                "num_modules": modules, "num_branches": i, "num_blocks": (4,) * i,
+                "num_modules": modules,
+                "num_branches": i,
+                "num_blocks": (4,) * i,
                 "block": "BOTTLENECK" if i == 1 else "BASIC",
                 "num_channels": (64,) if i == 1 else tuple(18 * 2**j for j in range(i)),
             }
@@ -212,12 +219,18 @@ NETWORKS: dict[str, Network] = {
         "SwinTransformer", *(f"stages.{i}.blocks" for i in range(3)), small=TINY_SWIN
     ),
     "mmseg MiT": mmseg_net(
-        "MixVisionTransformer", *(f"layers.{i}" for i in range(3)),
-        embed_dims=32, num_layers=(2, 2, 2, 2), small=TINY_MIT,
+        "MixVisionTransformer",
+        *(f"layers.{i}" for i in range(3)),
+        embed_dims=32,
+        num_layers=(2, 2, 2, 2),
+        small=TINY_MIT,
     ),  # fmt: skip
     "mmseg ConvNeXt": mmseg_net(
-        "mmpretrain.ConvNeXt", *(f"stages.{i}" for i in range(3)),
-        arch="tiny", out_indices=(0, 1, 2, 3), gap_before_final_norm=False,
+        "mmpretrain.ConvNeXt",
+        *(f"stages.{i}" for i in range(3)),
+        arch="tiny",
+        out_indices=(0, 1, 2, 3),
+        gap_before_final_norm=False,
         small={"arch": {"depths": [1, 1, 1, 1], "channels": [16, 32, 64, 128]}},
     )._replace(package="mmpretrain"),  # fmt: skip
     "Detectron2 ResNet": Network(
@@ -225,16 +238,73 @@ NETWORKS: dict[str, Network] = {
     ),
     "Detectron2 RegNet": Network("detectron2", detectron2_regnet, ("s1", "s2", "s3"), {"w_a": 40}),
     "Detectron2 Swin": detectron2_net(
-        "swin", "SwinTransformer", *(f"layers.{i}.blocks" for i in range(3)),
+        "swin",
+        "SwinTransformer",
+        *(f"layers.{i}.blocks" for i in range(3)),
         small={"embed_dim": 16, "depths": (1,) * 4, "num_heads": (1,) * 4, "window_size": 4},
     ),  # fmt: skip
     "Detectron2 MViT": detectron2_net(
-        "mvit", "MViT", "blocks.0", "blocks.2", "blocks.7",
-        depth=10, last_block_indexes=(0, 2, 7, 9),
+        "mvit",
+        "MViT",
+        "blocks.0",
+        "blocks.2",
+        "blocks.7",
+        depth=10,
+        last_block_indexes=(0, 2, 7, 9),
         small={"embed_dim": 16, "img_size": 64, "pretrain_img_size": 64},
     ),  # fmt: skip
     "Detectron2 ViT": detectron2_net(
-        "vit", "ViT", "blocks.2", "blocks.5", "blocks.8",
+        "vit",
+        "ViT",
+        "blocks.2",
+        "blocks.5",
+        "blocks.8",
         small={"embed_dim": 32, "num_heads": 2, "img_size": 64},
     ),  # fmt: skip
 }
+
+
+def cost(name: str) -> str:
+    """A row of the table: network, stages, parameters and multiply-adds with what SNR adds."""
+    network = NETWORKS[name]
+    net = network.build()
+    net.eval()
+    stages = network.after or default_stages(net)
+    parameters = sum(p.numel() for p in net.parameters())
+    example = example_for(net)
+    image = example if example.shape[2] == example.shape[3] else torch.zeros(1, 3, SIDE, SIDE)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(image)
+    multiply_adds = counter.get_total_flops() / 2
+    insert_snr(net, stages)
+    layers = find_snr(net).values()
+    maps = sum(
+        layer.channels * image.shape[2] * image.shape[3] / layer.stride**2 for layer in layers
+    )
+    gates = sum(p.numel() for layer in layers for p in layer.gate.parameters())
+    added = sum(p.numel() for layer in layers for p in layer.parameters())
+    return (
+        f"| {name} | {', '.join(f'`{stage}`' for stage in stages)} | {parameters / 1e6:.1f} "
+        f"| {100 * added / parameters:+.1f} % | {multiply_adds / 1e9:.2f} "
+        f"| {100 * (3 * maps + gates) / multiply_adds:+.2f} % |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--page", type=Path, default=PAGE)
+    page = parser.parse_args().page
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    head = "| network | stages (`after`) | parameters, M | SNR | multiply-adds, G | SNR |"
+    rows = [head, "|---|---|---|---|---|---|"]
+    for name in NETWORKS:
+        rows.append(cost(name))
+        print(rows[-1], flush=True)
+    page.write_text("\n".join([before.rstrip() + "\n\n" + BEGIN, *rows, END]) + after)
+
+
+if __name__ == "__main__":
+    main()

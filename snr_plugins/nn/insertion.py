@@ -80,7 +80,7 @@ def insert_layer(
         example = example_for(backbone) if example is None else example
         known |= output_shapes(backbone, unknown, example)
     # All layers are built before the first one is put in: an error leaves the backbone as it was.
-    built = {name: _layer(layer, known[name], options) for name in stages}
+    built = {name: _layers(name, layer, known[name], options) for name in stages}
     children = {}  # of stages that have a forward of their own: where the layer lives below them
     for name, stage in stages.items():
         module, home = built[name], _home(stage)
@@ -96,10 +96,15 @@ def insert_layer(
                 style.inplace = True  # a Sequential hands its last output to nobody else
     # some run whatever children they have, as RegNet's stages in Detectron2 do; a convolution not
     in_doubt = {n: built[n] for n in children if not isinstance(stages[n], nn.Conv2d)}
-    run = {}
+    run: dict[str, object] = {}
     if in_doubt:
         example = example_for(backbone) if example is None else example
-        run = dry_run(backbone, in_doubt, example)
+        try:
+            run = dry_run(backbone, in_doubt, example)
+        except Exception:  # a stage that hands its children what is no map
+            for stage in stages.values():
+                delattr(stage.get_submodule(_home(stage)), LAYERS[layer].child_name)
+            raise
     for name in children.keys() - run.keys():
         # before the hooks of others, such as timm's that collect features
         hook = partial(apply_child, children[name])
@@ -154,8 +159,13 @@ def _last_run(stage: nn.Module) -> nn.Module:
     return stage
 
 
-def _layer(kind: str, shapes: list[Shape], options: dict[str, Any]) -> nn.Module:
+def _layers(name: str, kind: str, shapes: list[Shape], options: dict[str, Any]) -> nn.Module:
     """For all that a stage puts out: a layer, or one for each map of its list."""
+    if LAYERS[kind].needs_rows and any(shape.tokens for shape in shapes):
+        raise InputError(
+            f"insert_layer: stage '{name}' puts out tokens (N, L, C), which do not say their "
+            f"neighbours, and {kind} looks at them; take layer 'snr'"
+        )
     layers = [create_layer(kind, shape.channels, **options) for shape in shapes]
     for layer, shape in zip(layers, shapes, strict=True):
         layer.stride, layer.channels_last = shape.stride, shape.channels_last

@@ -21,8 +21,8 @@ class Shape(NamedTuple):
     """What is known of a stage's output.
 
     ``stride`` is in pixels of the image per pixel of the map, None if unknown; ``channels_last``
-    means (N, H, W, C) in place of (N, C, H, W), or tokens (N, L, C) of which the first ``prefix``
-    are no pixels; ``index`` says which element of a list or tuple this is, None of neither.
+    means (N, H, W, C) in place of (N, C, H, W), or with ``tokens`` (N, L, C), of which the first
+    ``prefix`` are no pixels; ``index`` says which element of a list or tuple this is, None of neither.
     """
 
     channels: int
@@ -30,6 +30,7 @@ class Shape(NamedTuple):
     channels_last: bool = False
     prefix: int = 0
     index: int | None = None
+    tokens: bool = False
 
 
 def example_for(backbone: nn.Module) -> Tensor:
@@ -155,7 +156,8 @@ def _tokens(shape: torch.Size, taller: torch.Size | None, size: torch.Size) -> S
         prefix = length - max((n for n in pixels if n <= length), default=length + 1)
     if not 0 <= prefix <= MOST_PREFIX or prefix >= length:
         return None
-    return Shape(channels, math.sqrt(height * width / (length - prefix)), True, prefix)
+    stride = math.sqrt(height * width / (length - prefix))
+    return Shape(channels, stride, True, prefix, tokens=True)
 
 
 def _grown(shape: torch.Size, taller: torch.Size) -> list[int]:

@@ -37,6 +37,8 @@ class SpatialSNR(InstanceNorm):
         InputError: ``reduction`` is not positive.
     """
 
+    needs_rows = True
+
     def __init__(
         self,
         channels: int,

@@ -46,6 +46,16 @@ def default_stages(model: nn.Module) -> list[str]:
     return [_found(model, name) for name in chosen]
 
 
+def module_of_stride(model: nn.Module, stride: int) -> str:
+    """Dotted name of the last stage of that stride, by timm's ``feature_info``.
+
+    Raises:
+        InputError: the model has no ``feature_info``, or names a module that it does not have.
+    """
+    names = [f["module"] for f in feature_info(model) if f["reduction"] == stride]
+    return _found(model, names[-1])
+
+
 def feature_info(model: nn.Module) -> Sequence[dict[str, Any]]:
     """What timm says of a network's features, shallow to deep, whether they are put out or not.
 

@@ -53,6 +53,7 @@ class StyleLayer(nn.Module):
     """
 
     child_name = "style"  # what insert_layer calls it below its stage
+    needs_rows = False  # whether it looks at a pixel's neighbours, which tokens do not say
     in_blocks = False  # whether insert_layer puts it inside the stage's blocks, not after the stage
 
     def __init__(self, channels: int, inplace: bool = False) -> None:
