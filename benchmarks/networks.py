@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -33,7 +34,7 @@ class Network(NamedTuple):
     package: str
     build: Callable[..., nn.Module]
     after: tuple[str, ...] | None = None
-    small: dict[str, Any] = {}
+    small: Mapping[str, Any] = MappingProxyType({})
 
 
 def torchvision_net(name: str, *after: str, **small: Any) -> Network:
@@ -211,7 +212,7 @@ NETWORKS: dict[str, Network] = {
             for i, modules in ((1, 1), (2, 1), (3, 4), (4, 3))
         },
         small={},
-    ),  # fmt: skip
+    ),
     "mmseg MobileNetV2": mmseg_net(
         "MobileNetV2", "layer2", "layer3", "layer5", out_indices=(1, 2, 4, 6), small={}
     ),
@@ -224,7 +225,7 @@ NETWORKS: dict[str, Network] = {
         embed_dims=32,
         num_layers=(2, 2, 2, 2),
         small=TINY_MIT,
-    ),  # fmt: skip
+    ),
     "mmseg ConvNeXt": mmseg_net(
         "mmpretrain.ConvNeXt",
         *(f"stages.{i}" for i in range(3)),
@@ -232,7 +233,7 @@ NETWORKS: dict[str, Network] = {
         out_indices=(0, 1, 2, 3),
         gap_before_final_norm=False,
         small={"arch": {"depths": [1, 1, 1, 1], "channels": [16, 32, 64, 128]}},
-    )._replace(package="mmpretrain"),  # fmt: skip
+    )._replace(package="mmpretrain"),
     "Detectron2 ResNet": Network(
         "detectron2", detectron2_resnet, ("res2", "res3", "res4"), {"STEM_OUT_CHANNELS": 16}
     ),
@@ -242,7 +243,7 @@ NETWORKS: dict[str, Network] = {
         "SwinTransformer",
         *(f"layers.{i}.blocks" for i in range(3)),
         small={"embed_dim": 16, "depths": (1,) * 4, "num_heads": (1,) * 4, "window_size": 4},
-    ),  # fmt: skip
+    ),
     "Detectron2 MViT": detectron2_net(
         "mvit",
         "MViT",
@@ -252,7 +253,7 @@ NETWORKS: dict[str, Network] = {
         depth=10,
         last_block_indexes=(0, 2, 7, 9),
         small={"embed_dim": 16, "img_size": 64, "pretrain_img_size": 64},
-    ),  # fmt: skip
+    ),
     "Detectron2 ViT": detectron2_net(
         "vit",
         "ViT",
@@ -260,7 +261,7 @@ NETWORKS: dict[str, Network] = {
         "blocks.5",
         "blocks.8",
         small={"embed_dim": 32, "num_heads": 2, "img_size": 64},
-    ),  # fmt: skip
+    ),
 }
 
 
@@ -278,9 +279,8 @@ def cost(name: str) -> str:
     multiply_adds = counter.get_total_flops() / 2
     insert_snr(net, stages)
     layers = find_snr(net).values()
-    maps = sum(
-        layer.channels * image.shape[2] * image.shape[3] / layer.stride**2 for layer in layers
-    )
+    pixels = image.shape[2] * image.shape[3]
+    maps = sum(layer.channels * pixels / layer.stride**2 for layer in layers)
     gates = sum(p.numel() for layer in layers for p in layer.gate.parameters())
     added = sum(p.numel() for layer in layers for p in layer.parameters())
     return (

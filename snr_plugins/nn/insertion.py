@@ -31,7 +31,7 @@ def insert_layer(
     A stage that is a plain ``nn.Sequential`` takes the layer as its last child; any other stage
     gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view,
     and so are tokens (N, L, C), as those of a ViT: the class token and registers before them are
-    left alone. Of a stage that puts out a list or tuple each map gets a layer: ``snr.0``, ``snr.1``.
+    left alone. Of a list or tuple that a stage puts out each map gets a layer, ``snr.0``, ``snr.1``.
     "ibn_a" and "ibn_b" go into the stage's residual blocks and are called so
     (``layer1.0.bn1.ibn_a.norm.weight``); they need no shapes and no run.
 
@@ -65,7 +65,7 @@ def insert_layer(
     child_options = {key: value for key, value in options.items() if key != "inplace"}
     check_options("insert_layer", layer, child_options)
     stages = {name: _stage(backbone, name) for name in after}
-    if len(stages) != len(after):
+    if len({id(_last_run(stage)) for stage in stages.values()}) != len(after):
         raise InputError(
             f"insert_layer: a stage is named twice in after={list(after)}; name it once"
         )
@@ -142,7 +142,8 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
             names = ", ".join(parent + child for child in children) or "none"
             raise InputError(f"insert_layer: there is no stage '{name}'; choose from: {names}")
         module = children[part]
-    for child in module.children():
+    last = _last_run(module)
+    for child in (*module.children(), *last.get_submodule(_home(last)).children()):
         if isinstance(child, (StyleLayer, StyleLayers)):
             kind = type(child).__name__
             raise InputError(
@@ -170,9 +171,9 @@ def _layers(name: str, kind: str, shapes: list[Shape], options: dict[str, Any]) 
     for layer, shape in zip(layers, shapes, strict=True):
         layer.stride, layer.channels_last = shape.stride, shape.channels_last
         layer.prefix = shape.prefix
-    if shapes[0].index is None:
+    if shapes[0].element is None:
         return layers[0]
-    return StyleLayers({str(s.index): x for s, x in zip(shapes, layers, strict=True)})
+    return StyleLayers({str(s.element): x for s, x in zip(shapes, layers, strict=True)})
 
 
 def _home(stage: nn.Module) -> str:

@@ -22,14 +22,14 @@ class Shape(NamedTuple):
 
     ``stride`` is in pixels of the image per pixel of the map, None if unknown; ``channels_last``
     means (N, H, W, C) in place of (N, C, H, W), or with ``tokens`` (N, L, C), of which the first
-    ``prefix`` are no pixels; ``index`` says which element of a list or tuple this is, None of neither.
+    ``prefix`` are no pixels; ``element`` says which of a list or tuple this is.
     """
 
     channels: int
     stride: float | None = None
     channels_last: bool = False
     prefix: int = 0
-    index: int | None = None
+    element: int | None = None
     tokens: bool = False
 
 
@@ -112,7 +112,7 @@ def _shapes(name: str, output: object, taller: object, size: torch.Size) -> list
             continue
         found = _shape(element.shape, other.shape if isinstance(other, Tensor) else None, size)
         if found is not None:
-            shapes.append(found._replace(index=index) if several else found)
+            shapes.append(found._replace(element=index) if several else found)
         elif not several:
             raise InputError(
                 f"insert_layer: stage '{name}' puts out {tuple(element.shape)} for an image of "

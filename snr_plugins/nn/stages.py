@@ -82,6 +82,6 @@ def _found(model: nn.Module, name: str) -> str:
         if candidate in modules:
             return candidate
     raise InputError(
-        f"default_stages: feature_info of {type(model).__name__} names '{name}', which is no module "
-        "of it; name the stages: docs/networks.md lists them"
+        f"default_stages: feature_info of {type(model).__name__} names '{name}', which is no "
+        "module of it; name the stages: docs/networks.md lists them"
     )

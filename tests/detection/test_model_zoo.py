@@ -84,7 +84,6 @@ def test_config_of_the_zoo_and_two_lines(path):
 
 def test_fcos_of_the_zoo():
     model = model_zoo.get_config("COCO-Detection/fcos_R_50_FPN_1x.py").model
-    model.backbone.bottom_up.stages.num_classes = None
     model.backbone = L(put_in)(backbone=model.backbone, after=["res2", "res3", "res4"])
     model._target_ = SNRFCOS
     model.snr_num_classes = 80
@@ -148,6 +147,6 @@ def test_tokens_find_their_rows_for_the_boxes():
 def test_wrong_network_is_one_sentence(overrides, message):
     pytest.importorskip("timm")
     path = "COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml"
+    cfg = zoo_config(path, "SNRGeneralizedRCNN", "build_snr_timm_fpn_backbone", *overrides)
     with pytest.raises(InputError, match=message):
-        cfg = zoo_config(path, "SNRGeneralizedRCNN", "build_snr_timm_fpn_backbone", *overrides)
         build_model(cfg)
