@@ -19,6 +19,8 @@ from snr_plugins.detection.backbone import (
     build_snr_backbone,
     build_snr_resnet_backbone,
     build_snr_resnet_fpn_backbone,
+    build_snr_retinanet_resnet_fpn_backbone,
+    build_snr_timm_fpn_backbone,
     put_in,
 )
 from snr_plugins.detection.config import add_snr_config
@@ -28,10 +30,18 @@ from snr_plugins.detection.datasets import (
     register_image_folder,
 )
 from snr_plugins.detection.evaluation import coco_evaluator
-from snr_plugins.detection.meta_arch import Restitution, SNRGeneralizedRCNN, SNRRetinaNet
+from snr_plugins.detection.meta_arch import (
+    SNRFCOS,
+    Restitution,
+    SNRGeneralizedRCNN,
+    SNRPanopticFPN,
+    SNRRetinaNet,
+)
 from snr_plugins.detection.stamp import Run
+from snr_plugins.detection.timm_backbone import TimmBackbone, build_timm_fpn_backbone
 
 __all__ = [
+    "SNRFCOS",
     "DomainAdversarial",
     "DomainAdversarialRCNN",
     "MeanTeacher",
@@ -41,12 +51,17 @@ __all__ = [
     "SNRDomainAdversarialRCNN",
     "SNRGeneralizedRCNN",
     "SNRMeanTeacherRCNN",
+    "SNRPanopticFPN",
     "SNRRetinaNet",
+    "TimmBackbone",
     "adaptation_dataset",
     "add_snr_config",
     "build_snr_backbone",
     "build_snr_resnet_backbone",
     "build_snr_resnet_fpn_backbone",
+    "build_snr_retinanet_resnet_fpn_backbone",
+    "build_snr_timm_fpn_backbone",
+    "build_timm_fpn_backbone",
     "coco_evaluator",
     "put_in",
     "ready_pairs",

@@ -11,6 +11,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY, Backbone
 from torch import Tensor, nn
 
+from snr_plugins.detection.timm_backbone import TimmBackbone
 from snr_plugins.errors import InputError
 from snr_plugins.nn import LAYERS, Shape, create_layer, insert_layer, layer_options
 from snr_plugins.nn.coverage import CoverageReport
@@ -36,6 +37,18 @@ def build_snr_resnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
 def build_snr_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
     """`build_snr_backbone` of ``build_resnet_fpn_backbone``."""
     return _build(cfg, input_shape, "build_resnet_fpn_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_snr_retinanet_resnet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+    """`build_snr_backbone` of ``build_retinanet_resnet_fpn_backbone``."""
+    return _build(cfg, input_shape, "build_retinanet_resnet_fpn_backbone")
+
+
+@BACKBONE_REGISTRY.register()
+def build_snr_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+    """`build_snr_backbone` of ``build_timm_fpn_backbone``."""
+    return _build(cfg, input_shape, "build_timm_fpn_backbone")
 
 
 def _build(cfg: CfgNode, input_shape: ShapeSpec, builder: str) -> Backbone:
@@ -76,6 +89,8 @@ def put_in(
         InputError: as `snr_plugins.nn.insert_layer`.
     """
     bottom_up = getattr(backbone, "bottom_up", backbone)
+    if isinstance(bottom_up, TimmBackbone):  # its features are known by the names of a ResNet's
+        after = [bottom_up.stage(name) for name in after]
     children = dict(bottom_up.named_children())
     shapes = _declared_shapes(bottom_up)
     # what lives in a stage's blocks cannot follow an output: insert_layer says so

@@ -30,6 +30,14 @@ def add_snr_config(cfg: CfgNode) -> None:
     # train_net.py builds its loader without it.
     cfg.INPUT.PHOTOMETRIC = False
 
+    # For MODEL.BACKBONE.NAME build_timm_fpn_backbone, or build_snr_timm_fpn_backbone with SNR.
+    cfg.MODEL.TIMM = CfgNode()
+    cfg.MODEL.TIMM.NAME = "resnet50"  # as timm calls it
+    cfg.MODEL.TIMM.PRETRAINED = False  # whether timm downloads its weights
+    cfg.MODEL.TIMM.FROZEN_BN = True  # as Detectron2's own backbones have it
+    # more arguments of timm.create_model, in capitals or not
+    cfg.MODEL.TIMM.OPTIONS = CfgNode(new_allowed=True)
+
     snr = CfgNode()
 
     # For MODEL.BACKBONE.NAME build_snr_backbone: any other registered builder, whose backbone takes

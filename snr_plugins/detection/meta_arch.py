@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ROIAlign
-from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet
-from detectron2.structures import Instances
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, PanopticFPN, RetinaNet
+from detectron2.modeling.meta_arch import FCOS
+from detectron2.structures import ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
@@ -142,7 +143,9 @@ class Restitution(Detector):
         if not self.snr_losses:
             return super().__call__(batched_inputs, *args, **kwargs)
         rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
-        with self.snr_losses.observing(partial(self.restitution_on_boxes, rois, labels)) as terms:
+        size = self._padded_size([x["image"] for x in batched_inputs])
+        form = partial(self.restitution_on_boxes, rois, labels, size)
+        with self.snr_losses.observing(form) as terms:
             losses = super().__call__(batched_inputs, *args, **kwargs)
         storage = get_event_storage()
         if storage.iter % LOG_PERIOD == 0:
@@ -152,19 +155,37 @@ class Restitution(Detector):
         return {**losses, **self.snr_losses.weighted(terms)}
 
     def restitution_on_boxes(
-        self, rois: Tensor, labels: Tensor, name: str, loss: RestitutionLoss, seen: Observation
+        self,
+        rois: Tensor,
+        labels: Tensor,
+        size: torch.Size,
+        name: str,
+        loss: RestitutionLoss,
+        seen: Observation,
     ) -> RestitutionTerms:
         """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once boxes are given.
 
         Args:
             rois: (P, 5), the image's index and the box in pixels of the image.
             labels: (P,) class ids.
+            size: height and width of the padded images.
             name, loss, seen: of the SNR.
         """
         # ROIAlign rounds the boxes to the features' type: half would move them by pixels
         features = at_least_float32(seen.features)
+        features = features.flatten(2).unflatten(2, seen.grid(*size))  # of tokens, their map
         pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
         return loss.boxes(seen, pooled, rois[:, 0].long(), labels)
+
+    def _padded_size(self, images: list[Tensor]) -> torch.Size:
+        """Height and width that ``preprocess_image`` pads the batch to."""
+        shapes = [image[:1] for image in images]  # one channel is enough
+        padded = ImageList.from_tensors(
+            shapes,
+            self.backbone.size_divisibility,
+            padding_constraints=self.backbone.padding_constraints,
+        )
+        return padded.tensor.shape[2:]
 
     def _ground_truth(self, truth: list[Instances]) -> tuple[Tensor, Tensor]:
         """Boxes (P, 5) as ROIAlign takes them, the image's index first, and their classes (P,)."""
@@ -192,3 +213,12 @@ class SNRGeneralizedRCNN(Restitution, GeneralizedRCNN):
 @META_ARCH_REGISTRY.register()
 class SNRRetinaNet(Restitution, RetinaNet):
     """RetinaNet with the restitution loss."""
+
+
+@META_ARCH_REGISTRY.register()
+class SNRPanopticFPN(Restitution, PanopticFPN):
+    """PanopticFPN with the restitution loss on its ground-truth boxes."""
+
+
+class SNRFCOS(Restitution, FCOS):
+    """FCOS with the restitution loss; like FCOS itself for LazyConfigs alone."""

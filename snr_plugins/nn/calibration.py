@@ -68,7 +68,7 @@ def calibrate(
 
     def measure(snr: InstanceNorm, inputs: tuple[Tensor], _: Tensor) -> Tensor:
         (features,) = inputs
-        mean, var = statistics(features.permute(0, 3, 1, 2) if snr.channels_last else features)
+        mean, var = statistics(snr.as_map(features))
         sums[snr] += torch.stack([var.sqrt().sum(0), mean.sum(0)]).float().cpu()
         counts[snr] += len(features)
         return features  # in place of the SNR's own output: the identity

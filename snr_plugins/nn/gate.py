@@ -19,19 +19,17 @@ class Gate(nn.Module):
 
     Args:
         channels: C.
-        reduction: the hidden width is ``channels // reduction``.
+        reduction: the hidden width is ``channels // reduction``, and at least 1.
         bias: initial bias of ``fc2``.
     """
 
     def __init__(self, channels: int, reduction: int, bias: float) -> None:
         super().__init__()
-        if reduction < 1 or channels < reduction:
-            raise InputError(
-                f"SNR: reduction {reduction} leaves no hidden channel in the gate for {channels} "
-                f"channels; use a reduction from 1 to {channels}"
-            )
-        self.fc1 = nn.Linear(channels, channels // reduction)
-        self.fc2 = nn.Linear(channels // reduction, channels)
+        if reduction < 1:
+            raise InputError(f"SNR: reduction {reduction} must be 1 or more; the paper's is 16")
+        hidden = max(1, channels // reduction)
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
         nn.init.constant_(self.fc2.bias, bias)
 
     def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -87,7 +85,7 @@ def build_gate(kind: str, channels: int, reduction: int, bias: float) -> nn.Modu
     """The gate called ``kind``, one of :data:`GATES`.
 
     Raises:
-        InputError: there is no such gate, or ``reduction`` does not fit ``channels``.
+        InputError: there is no such gate, or ``reduction`` is not positive.
     """
     if kind not in GATES:
         raise InputError(f"SNR: there is no gate '{kind}'; choose from: {', '.join(GATES)}")

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn.layers import LAYERS, check_options, create_layer
 from snr_plugins.nn.residual_blocks import insert_in_blocks
-from snr_plugins.nn.style import StyleLayer, apply_child
-
-EXAMPLE = (1, 3, 64, 160)  # of the dry run; oblong, as a map is then told by its form too
-
-
-class Shape(NamedTuple):
-    """What is known of a stage's output.
-
-    ``stride`` is in pixels of the image per pixel of the map, None if unknown; ``channels_last``
-    means (N, H, W, C) in place of (N, C, H, W).
-    """
-
-    channels: int
-    stride: float | None = None
-    channels_last: bool = False
+from snr_plugins.nn.shapes import Shape, dry_run, example_for, output_shapes
+from snr_plugins.nn.style import StyleLayer, StyleLayers, apply_child, find_layers
 
 
 def insert_layer(
@@ -42,13 +29,16 @@ def insert_layer(
     The new child is called ``snr`` (``layer1.snr.norm.weight``), or ``style`` for layers other than
     SNR; every other key of the state dict stays what it was, so pretrained weights load as before.
     A stage that is a plain ``nn.Sequential`` takes the layer as its last child; any other stage
-    gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view.
+    gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view,
+    and so are tokens (N, L, C), as those of a ViT: the class token and registers before them are
+    left alone. Of a list or tuple that a stage puts out each map gets a layer, ``snr.0``, ``snr.1``.
     "ibn_a" and "ibn_b" go into the stage's residual blocks and are called so
     (``layer1.0.bn1.ibn_a.norm.weight``); they need no shapes and no run.
 
     Args:
         backbone: any module that maps an image batch to features.
-        after: dotted names of stages, relative to ``backbone``, whose output is one feature map.
+        after: dotted names of stages, relative to ``backbone``, that put out a feature map. An
+            ``nn.ModuleList`` stands for its last module.
         layer: one of :data:`snr_plugins.nn.layers.LAYERS`.
         shapes: of stages whose output is known; those of all others are read from small dry runs,
             which need every operator of the backbone to exist on its device.
@@ -75,37 +65,50 @@ def insert_layer(
     child_options = {key: value for key, value in options.items() if key != "inplace"}
     check_options("insert_layer", layer, child_options)
     stages = {name: _stage(backbone, name) for name in after}
-    if len(stages) != len(after):
+    if len({id(_last_run(stage)) for stage in stages.values()}) != len(after):
         raise InputError(
             f"insert_layer: a stage is named twice in after={list(after)}; name it once"
         )
     if LAYERS[layer].in_blocks:
         insert_in_blocks(stages, layer, options)
         return backbone
-    example = torch.zeros(EXAMPLE) if example is None else example
-    known = dict(shapes or {})
-    unknown = {name: stage for name, stage in stages.items() if name not in known}
+    stages = {name: _last_run(stage) for name, stage in stages.items()}
+    declared = shapes or {}
+    unknown = {name: stage for name, stage in stages.items() if name not in declared}
+    known = {name: [declared[name]] for name in stages if name in declared}
     if unknown:
+        example = example_for(backbone) if example is None else example
         known |= output_shapes(backbone, unknown, example)
     # All layers are built before the first one is put in: an error leaves the backbone as it was.
-    built = {name: create_layer(layer, known[name].channels, **options) for name in stages}
-    own_forward = {}  # layers in stages that have a forward of their own
+    built = {name: _layers(name, layer, known[name], options) for name in stages}
+    children = {}  # of stages that have a forward of their own: where the layer lives below them
     for name, stage in stages.items():
-        module, shape = built[name], known[name]
+        module, home = built[name], _home(stage)
         reference = next(stage.parameters(), None)
         if reference is not None:
             module.to(reference)
-        module.stride, module.channels_last = shape.stride, shape.channels_last
-        stage.add_module(module.child_name, module.train(stage.training))
+        child = LAYERS[layer].child_name
+        stage.get_submodule(home).add_module(child, module.train(stage.training))
         if type(stage).forward is not nn.Sequential.forward:
-            own_forward[name] = module
+            children[name] = f"{home}.{child}" if home else child
         elif "inplace" not in options:
-            module.inplace = True  # a Sequential hands its last output to nobody else
+            for style in find_layers(module).values():
+                style.inplace = True  # a Sequential hands its last output to nobody else
     # some run whatever children they have, as RegNet's stages in Detectron2 do; a convolution not
-    in_doubt = {n: m for n, m in own_forward.items() if not isinstance(stages[n], nn.Conv2d)}
-    run = _dry_run(backbone, in_doubt, example) if in_doubt else {}
-    for name in own_forward.keys() - run.keys():
-        stages[name].register_forward_hook(apply_child)
+    in_doubt = {n: built[n] for n in children if not isinstance(stages[n], nn.Conv2d)}
+    run: dict[str, object] = {}
+    if in_doubt:
+        example = example_for(backbone) if example is None else example
+        try:
+            run = dry_run(backbone, in_doubt, example)
+        except Exception:  # a stage that hands its children what is no map
+            for stage in stages.values():
+                delattr(stage.get_submodule(_home(stage)), LAYERS[layer].child_name)
+            raise
+    for name in children.keys() - run.keys():
+        # before the hooks of others, such as timm's that collect features
+        hook = partial(apply_child, children[name])
+        stages[name].register_forward_hook(hook, prepend=True)
     return backbone
 
 
@@ -139,8 +142,9 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
             names = ", ".join(parent + child for child in children) or "none"
             raise InputError(f"insert_layer: there is no stage '{name}'; choose from: {names}")
         module = children[part]
-    for child in module.children():
-        if isinstance(child, StyleLayer):
+    last = _last_run(module)
+    for child in (*module.children(), *last.get_submodule(_home(last)).children()):
+        if isinstance(child, (StyleLayer, StyleLayers)):
             kind = type(child).__name__
             raise InputError(
                 f"insert_layer: stage '{name}' already has a style layer ({kind}); take it out of "
@@ -149,75 +153,37 @@ def _stage(backbone: nn.Module, name: str) -> nn.Module:
     return module
 
 
-def output_shapes(
-    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor
-) -> dict[str, Shape]:
-    """What each of ``modules`` puts out, by running ``backbone`` on ``example``.
+def _last_run(stage: nn.Module) -> nn.Module:
+    """A list of modules, which is not run itself, stands for its last one."""
+    while isinstance(stage, nn.ModuleList) and type(stage).forward is nn.Module.forward:
+        stage = stage[-1]
+    return stage
 
-    And on one twice as high, which tells height from channels; a network that takes one size alone
-    is told by the form of its maps. In evaluation and without gradients; nothing is left changed.
 
-    Raises:
-        InputError: a module is not run, does not put out one feature map, or nothing tells its
-            height from its channels.
+def _layers(name: str, kind: str, shapes: list[Shape], options: dict[str, Any]) -> nn.Module:
+    """For all that a stage puts out: a layer, or one for each map of its list."""
+    if LAYERS[kind].needs_rows and any(shape.tokens for shape in shapes):
+        raise InputError(
+            f"insert_layer: stage '{name}' puts out tokens (N, L, C), which do not say their "
+            f"neighbours, and {kind} looks at them; take layer 'snr'"
+        )
+    layers = [create_layer(kind, shape.channels, **options) for shape in shapes]
+    for layer, shape in zip(layers, shapes, strict=True):
+        layer.stride, layer.channels_last = shape.stride, shape.channels_last
+        layer.prefix = shape.prefix
+    if shapes[0].element is None:
+        return layers[0]
+    return StyleLayers({str(s.element): x for s, x in zip(shapes, layers, strict=True)})
+
+
+def _home(stage: nn.Module) -> str:
+    """Dotted name, below the stage, of the module that its layer becomes a child of.
+
+    The stage itself, "", but for those that are dicts or lists of modules and walk over themselves
+    in a way of their own, as DenseNet's: of them the last child.
     """
-    outputs = _dry_run(backbone, modules, example)
-    shapes = {name: _map_shape(name, outputs.get(name)) for name in modules}
-    try:
-        taller = _dry_run(backbone, modules, example.repeat(1, 1, 2, 1))
-    except Exception:  # whatever a network says to a size that it does not take
-        return {name: _shape(name, shapes[name], None, example) for name in modules}
-    return {
-        name: _shape(name, shapes[name], _map_shape(name, taller.get(name)), example)
-        for name in modules
-    }
-
-
-def _map_shape(name: str, output: object) -> torch.Size:
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        what = "is not run" if output is None else "does not put out one feature map"
-        raise InputError(
-            f"insert_layer: stage '{name}' {what} (N, C, H, W) in the backbone's forward; "
-            "choose a stage whose output is a feature map"
-        )
-    return output.shape
-
-
-def _shape(name: str, shape: torch.Size, taller: torch.Size | None, example: Tensor) -> Shape:
-    height, width = example.shape[2:]
-    _, a, b, c = shape
-    if taller is not None:
-        grown = [index for index in (1, 2, 3) if taller[index] != shape[index]]
-        channels_first, channels_last = grown == [2], grown == [1]
-    else:
-        channels_first, channels_last = b * width == c * height, a * width == b * height
-    if channels_first == channels_last:
-        raise InputError(
-            f"insert_layer: stage '{name}' puts out {tuple(shape)} for an image of "
-            f"{height}x{width}, which does not tell channels from height; give an `example` of "
-            "another size, or `shapes`"
-        )
-    return Shape(a, height / b) if channels_first else Shape(c, height / a, True)
-
-
-def _dry_run(
-    backbone: nn.Module, modules: Mapping[str, nn.Module], example: Tensor
-) -> dict[str, object]:
-    """What those of ``modules`` that are run put out; nothing is left changed."""
-    outputs: dict[str, object] = {}
-    hooks = [
-        module.register_forward_hook(lambda _m, _i, out, name=name: outputs.update({name: out}))
-        for name, module in modules.items()
-    ]
-    reference = next(backbone.parameters(), torch.empty(0))
-    was_training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
-    try:
-        with torch.no_grad():
-            backbone(example.to(reference))
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in was_training.items():
-            module.training = training
-    return outputs
+    path = []
+    while isinstance(stage, (nn.ModuleDict, nn.ModuleList)):
+        name, stage = list(stage.named_children())[-1]
+        path.append(name)
+    return ".".join(path)

@@ -86,9 +86,7 @@ def recorded_styles(model: nn.Module) -> Iterator[dict[str, list[StyleRecord]]]:
         assert isinstance(layer, StyleLayer)
         if layer.training:
             raise InputError(f"{name} is in training: call eval() on the model before looking")
-        features = inputs[0].detach()
-        if layer.channels_last:
-            features = features.permute(0, 3, 1, 2)
+        features = layer.as_map(inputs[0].detach())
         if layer.acts(features):
             # a copy: the layer may write into its input
             noted.setdefault(name, []).append(_record(layer, features.clone()))

@@ -8,6 +8,7 @@ convolutions ``conv1``, ``conv2`` and maybe ``conv3``, each with its norm as a c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,7 +87,7 @@ def insert_in_blocks(stages: Mapping[str, nn.Module], kind: str, options: dict[s
         layers = [_layer(kind, convolution, options) for convolution, _ in norms]
         for (_, norm), layer in zip(norms, layers, strict=True):
             norm.add_module(layer.child_name, layer.train(norm.training))
-            norm.register_forward_hook(apply_child)
+            norm.register_forward_hook(partial(apply_child, layer.child_name))
     else:
         blocks = [(stage, *_last_block(name, stage)) for name, stage in stages.items()]
         layers = [_layer(kind, _convolutions(block)[-1][0], options) for _, _, block in blocks]

@@ -27,7 +27,8 @@ class SNR(InstanceNorm):
 
     Args:
         channels: C.
-        reduction: the gate's hidden width is ``channels // reduction``; the paper's is 16.
+        reduction: the gate's hidden width is ``channels // reduction``, and at least 1; the
+            paper's is 16.
         gate_bias: initial bias of the gate's last layer. 0 (the paper) starts the gate at about
             one half; a large positive value opens it, and an open gate (a = 1) is the identity,
             so a pretrained network starts near its own function.
@@ -42,8 +43,8 @@ class SNR(InstanceNorm):
         inplace: see :class:`StyleLayer`.
 
     Raises:
-        InputError: ``channels`` is smaller than ``reduction``, ``gate`` is unknown, or there is
-            ``rehearse`` without ``trust``.
+        InputError: ``reduction`` is not positive, ``gate`` is unknown, or there is ``rehearse``
+            without ``trust``.
     """
 
     child_name = "snr"

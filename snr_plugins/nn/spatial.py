@@ -34,8 +34,10 @@ class SpatialSNR(InstanceNorm):
         inplace: see :class:`StyleLayer`.
 
     Raises:
-        InputError: ``channels`` is smaller than ``reduction``.
+        InputError: ``reduction`` is not positive.
     """
+
+    needs_rows = True
 
     def __init__(
         self,

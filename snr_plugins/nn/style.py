@@ -7,9 +7,10 @@ variance. :class:`StyleLayer` measures, and applies the map; a layer is the (N, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,22 @@ from snr_plugins.nn.fused import restyle
 
 class Observation(NamedTuple):
     """What a forward shows to the restitution loss: the input (N, C, H, W) itself, no copy of it,
-    and the coefficients of the three features."""
+    and the coefficients of the three features. Of tokens the input is (N, C, L, 1)."""
 
     features: Tensor
     coefficients: Coefficients
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the features of an image of ``height`` x ``width``.
+
+        Those of the map; of tokens, which lie row by row, the two whose product is L and whose
+        ratio is nearest to the image's.
+        """
+        rows, columns = self.features.shape[2:]
+        if columns > 1:
+            return rows, columns
+        pairs = [(r, rows // r) for r in range(1, rows + 1) if rows % r == 0]
+        return min(pairs, key=lambda pair: abs(math.log(pair[0] * width / (pair[1] * height))))
 
 
 class StyleLayer(nn.Module):
@@ -40,6 +53,7 @@ class StyleLayer(nn.Module):
     """
 
     child_name = "style"  # what insert_layer calls it below its stage
+    needs_rows = False  # whether it looks at a pixel's neighbours, which tokens do not say
     in_blocks = False  # whether insert_layer puts it inside the stage's blocks, not after the stage
 
     def __init__(self, channels: int, inplace: bool = False) -> None:
@@ -47,7 +61,9 @@ class StyleLayer(nn.Module):
         self.channels = channels
         self.inplace = inplace
         self.stride: float | None = None  # pixels of the image per pixel of the map; by insertion
-        self.channels_last = False  # maps are (N, H, W, C); by insertion
+        # by insertion, of what the stage puts out:
+        self.channels_last = False  # (N, H, W, C), or tokens (N, L, C)
+        self.prefix = 0  # leading tokens that are no pixels: of a class, registers
         self.observer: Callable[[Observation], None] | None = None  # see observed
 
     def coefficients(self, mean: Tensor, var: Tensor) -> Affine:
@@ -59,15 +75,30 @@ class StyleLayer(nn.Module):
         raise NotImplementedError
 
     def acts(self, features: Tensor) -> bool:
-        """Whether this forward restyles (N, C, H, W) or (N, H, W, C), or hands back the input."""
+        """Whether this forward restyles what the stage puts out, or hands back the input."""
         return True
 
     def forward(self, features: Tensor) -> Tensor:
         if not self.acts(features):
             return features
-        if self.channels_last:
-            return self._restyled(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self._restyled(features)
+        out = self._restyled(self.as_map(features))
+        if not self.channels_last:
+            return out
+        if features.dim() == 4:
+            return out.permute(0, 2, 3, 1)
+        tokens = out.squeeze(3).transpose(1, 2)
+        return tokens if self.prefix == 0 else torch.cat([features[:, : self.prefix], tokens], 1)
+
+    def as_map(self, features: Tensor) -> Tensor:
+        """What the stage puts out as a view (N, C, H, W); (N, C, L, 1) of tokens.
+
+        A style is the same for any order of the pixels, so tokens need no rows and columns.
+        """
+        if not self.channels_last:
+            return features
+        if features.dim() == 4:
+            return features.permute(0, 3, 1, 2)
+        return features[:, self.prefix :].transpose(1, 2).unsqueeze(3)
 
     def _restyled(self, features: Tensor) -> Tensor:
         # an `if` of its own, so that TorchScript does not read what is inside
@@ -122,6 +153,16 @@ def find_layers(model: nn.Module) -> dict[str, StyleLayer]:
     return {name: m for name, m in model.named_modules() if isinstance(m, StyleLayer)}
 
 
-def apply_child(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-    """A forward hook for a module that is no ``nn.Sequential``: its style layer on its output."""
-    return next(child for child in module.children() if isinstance(child, StyleLayer))(output)
+class StyleLayers(nn.ModuleDict):
+    """A style layer for each map of the list or tuple that a stage puts out, by its index."""
+
+    def forward(self, outputs: Any) -> Any:
+        restyled = list(outputs)
+        for index, layer in self.items():
+            restyled[int(index)] = layer(restyled[int(index)])
+        return type(outputs)(restyled)
+
+
+def apply_child(child: str, module: nn.Module, inputs: tuple, output: Any) -> Any:
+    """A forward hook, once ``child`` is given: the dotted name, below the module, of its layer."""
+    return module.get_submodule(child)(output)

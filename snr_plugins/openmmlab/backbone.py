@@ -13,7 +13,7 @@ from torch import nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn import find_layers, insert_layer
 from snr_plugins.nn.coverage import CoverageReport
-from snr_plugins.nn.insertion import EXAMPLE
+from snr_plugins.nn.shapes import SIZES
 
 
 @MODELS.register_module(name="SNRBackbone")
@@ -60,7 +60,7 @@ def put_in(
         in_channels: of the images, as the config says; a backbone's attribute of that name may
             mean another thing (MobileNetV2's is its last block's).
     """
-    example = torch.zeros(1, in_channels, *EXAMPLE[2:])
+    example = None if in_channels == 3 else torch.zeros(1, in_channels, *SIZES[0])
     try:
         insert_layer(backbone, after, layer, example=example, **options)
     except InputError as error:

@@ -108,8 +108,10 @@ class RestitutionSegmentor(Segmentor):
             name, loss, seen: of the SNR.
         """
         # nearest: a label is a name, not a quantity
-        size = seen.features.shape[2:]
-        small = F.interpolate(labels.float(), size, mode="nearest").squeeze(1).long()
+        size = seen.grid(*labels.shape[2:])
+        small = F.interpolate(labels.float(), size, mode="nearest").long()
+        # tokens are a map of one column
+        small = small.view(len(small), *seen.features.shape[2:])
         return loss.pixels(seen, small, self._ignore_index)
 
     @property

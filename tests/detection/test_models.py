@@ -258,7 +258,7 @@ def test_copies_after_a_training_step():
     ("path", "overrides", "message"),
     [
         (C4, ["MODEL.SNR.STAGES", ["res5"]], "MODEL.SNR.STAGES.*no stage 'res5'.*res2, res3, res4"),
-        (C4, ["MODEL.SNR.REDUCTION", 128], "MODEL.SNR.STAGES.*reduction 128.*64 channels"),
+        (C4, ["MODEL.SNR.REDUCTION", 0], "MODEL.SNR.STAGES.*reduction 0 must be 1 or more"),
         (C4, ["MODEL.SNR.NECK", True], "MODEL.SNR.NECK needs an FPN"),
         (FPN, ["MODEL.BACKBONE.NAME", "build_resnet_fpn_backbone"], "has no SNR.*BACKBONE.NAME"),
     ],

@@ -132,11 +132,18 @@ def test_model_made_half(kind):
 
 
 @pytest.mark.parametrize(
+    ("channels", "hidden"), [(8, 1), (15, 1), (16, 1), (31, 1), (32, 2), (256, 16)]
+)
+def test_hidden_width_is_the_papers_and_one_in_narrow_stages(channels, hidden):
+    assert SNR(channels).gate.fc1.out_features == hidden
+
+
+@pytest.mark.parametrize(
     ("kind", "reduction", "message"),
     [
         ("opened", 16, "no gate 'opened'; choose from: residual, bounded, static, closed$"),
-        ("residual", 16, "reduction 16 leaves no hidden channel.* 8 channels; .* from 1 to 8$"),
-        ("bounded", 0, "reduction 0 leaves no hidden channel"),
+        ("residual", -1, "reduction -1 must be 1 or more"),
+        ("bounded", 0, "reduction 0 must be 1 or more; the paper's is 16$"),
     ],
 )
 def test_wrong_options(kind, reduction, message):

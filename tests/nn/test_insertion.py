@@ -116,9 +116,9 @@ def test_second_insertion_is_refused():
 def test_error_on_a_later_stage_changes_nothing():
     backbone = nn.Sequential()
     backbone.add_module("wide", nn.Sequential(nn.Conv2d(3, 16, 1)))
-    backbone.add_module("narrow", nn.Sequential(nn.Conv2d(16, 8, 1)))
-    with pytest.raises(InputError, match="reduction 16"):
-        insert_snr(backbone, after=["wide", "narrow"])
+    backbone.add_module("flat", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    with pytest.raises(InputError, match="stage 'flat' does not put out one feature map"):
+        insert_snr(backbone, after=["wide", "flat"])
     assert not find_snr(backbone)
 
 
