@@ -76,7 +76,6 @@ class SNR(InstanceNorm):
     def opened(self, mean: Tensor, var: Tensor) -> Tensor:
         """The gate a, (N, C), for spatial mean and biased variance, (N, C) each."""
         gate = self.gate(mean, self.norm.weight, self.norm.bias)
-        gate = gate.to(mean.dtype)  # autocast may have made it half
         if self.trust is not None:
             gate = gate * self.trust(mean, var)
         return gate
