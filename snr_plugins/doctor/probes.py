@@ -53,7 +53,7 @@ print("mmcv's operators run")
 _METHOD = """
 import cv2, numpy, torch
 torch.from_numpy(numpy.zeros(1)).numpy()
-import snr_plugins.nn, snr_plugins.data.cityscapes
+import snr_plugins.nn, snr_plugins.data.cityscapes, snr_plugins.data.fog
 print("torch and NumPy share memory, OpenCV opens")
 """
 _CITY = """
