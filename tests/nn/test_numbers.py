@@ -79,6 +79,13 @@ def outcome(run, x, module, autocast=None):
     return [out, *grads]
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Maps of one pixel, one pixel wide, of no image, zero, constant, with a dead channel, and of values "
+    "to 6e4, through every layer in float32, bfloat16 and float16, as map, model and autocast",
+    "output and gradients are finite wherever the formula in float64 is, rounded to the type",
+    tries=len(MAPS),
+)
 @every_precision
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_a_layers_output_and_gradients(layer, precision, training, device):  # noqa: F811
@@ -122,6 +129,13 @@ def added_loss(form, labelled):
     return run
 
 
+@pytest.mark.fault(
+    "numbers",
+    "The same maps through the restitution loss on pixels, boxes and pooled vectors, with one class and "
+    "eight, with and without ground truth",
+    "loss and gradients are finite",
+    tries=len(MAPS),
+)
 @every_precision
 @pytest.mark.parametrize("classes", [1, 8])
 @pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "no-ground-truth"])
@@ -140,6 +154,11 @@ def test_the_losses_and_their_gradients(form, labelled, classes, precision, devi
         assert_finite(outcome(run, x.clone(), modules, autocast), exact, names)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "A calibrated start on each of those maps after an empty batch, and the step after it",
+    "gamma and beta are the source's, output and gradients are finite",
+)
 @every_precision
 @pytest.mark.parametrize("name", [name for name in MAPS if name != "no image"])
 def test_a_calibrated_start_and_the_step_after_it(name, precision, device):
@@ -161,6 +180,11 @@ def test_a_calibrated_start_and_the_step_after_it(name, precision, device):
     assert_finite(outcome(run, x.clone(), network, autocast), expected, names)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Images whose style lies up to 1e12 away from all that was learned, in evaluation",
+    "trust closes the gate, output and gradients are finite",
+)
 @pytest.mark.parametrize("far", [1e2, 1e4, 6e4, 1e12])
 def test_trust_of_a_style_that_is_very_far_away(far, device):
     """Its sixth power leaves float32: the trust is 0 then, and its gradient no 0 * inf."""

@@ -69,6 +69,12 @@ def assert_close(got, expected, tolerance=1e-5):
     assert (got - expected).abs().max() <= tolerance * expected.abs().max().clamp(min=1)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Maps of any size and style, drawn",
+    "SNR's affine maps are the textbook's three features",
+    tries=EXAMPLES,
+)
 @many
 @given(maps(pixels=2), st.integers(0, 2**16))
 def test_the_affine_maps_are_the_textbooks_three_features(device, x, seed):
@@ -82,6 +88,12 @@ def test_the_affine_maps_are_the_textbooks_three_features(device, x, seed):
         assert_close(got, expected)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "A scale and a shift of each image, drawn",
+    "the normalised feature changes by nothing",
+    tries=EXAMPLES,
+)
 @many
 @given(maps(pixels=16), st.floats(0.1, 10), st.floats(-100, 100))
 def test_the_normalised_feature_knows_no_scale_and_no_shift_of_an_image(device, x, scale, shift):
@@ -98,6 +110,12 @@ def test_the_normalised_feature_knows_no_scale_and_no_shift_of_an_image(device, 
     assert_close(normalised(changed), normalised(x), 1e-6)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Maps through a gate that is open, drawn",
+    "the layer is the identity",
+    tries=EXAMPLES,
+)
 @many
 @given(maps(), st.sampled_from(["residual", "bounded", "static"]))
 def test_an_open_gate_is_the_identity(device, x, gate):
@@ -107,6 +125,12 @@ def test_an_open_gate_is_the_identity(device, x, gate):
     assert_close(snr(x), x, 1e-6)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Images in another order, drawn with map and layer",
+    "they come out in that order",
+    tries=EXAMPLES,
+)
 @many
 @given(layers(), maps(), st.randoms(use_true_random=False))
 def test_images_in_another_order(device, layer, x, random):
@@ -115,6 +139,12 @@ def test_images_in_another_order(device, layer, x, random):
     assert_close(layer(x[order]), layer(x)[order])
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Channels in another order, drawn with map and layer",
+    "they come out in that order",
+    tries=EXAMPLES,
+)
 @many
 @given(layers(), maps(), st.randoms(use_true_random=False))
 def test_channels_in_another_order(device, layer, x, random):
@@ -136,6 +166,12 @@ def test_channels_in_another_order(device, layer, x, random):
     assert_close(layer(x[:, order]), expected)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "In place, drawn with map, layer and layout",
+    "the same as out of place, to the bit",
+    tries=EXAMPLES,
+)
 @many
 @given(layers(), maps(), st.booleans())
 def test_in_place(device, layer, x, last):
@@ -147,6 +183,12 @@ def test_in_place(device, layer, x, last):
     assert out.data_ptr() == x.data_ptr() and torch.equal(x, expected)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Channels beside each other in memory, drawn with map and layer",
+    "the same as contiguous, gradients too",
+    tries=EXAMPLES,
+)
 @many
 @given(layers(), maps())
 def test_either_memory_format(device, layer, x):
@@ -164,6 +206,12 @@ def _laid_out(x, last):
     return x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
+@pytest.mark.fault(
+    "numbers",
+    "Layers compiled by torch's default backend, for three sizes of map",
+    "the same as eager, gradients too",
+    tries=3,
+)
 @pytest.mark.slow  # the default backend calls a C++ compiler
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("kind", ["snr", "snr_spatial_channel", "instance_norm", "ibn_a"])
