@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 # Distributions by name with their versions; a distribution that is not installed is not there.
 Versions = Mapping[str, str]
@@ -58,13 +59,17 @@ def _no_pkg_resources(versions: Versions) -> bool:
     return not _older(versions, "setuptools", "82")
 
 
-def _lacks(name: str) -> Callable[[Versions], bool]:
-    return lambda v: "mmsegmentation" in v and name not in v
+def _lacks(name: str, versions: Versions) -> bool:
+    return name not in versions
+
+
+def _mmseg_lacks(name: str, versions: Versions) -> bool:
+    return "mmsegmentation" in versions and name not in versions
 
 
 BREAKAGES = (
     *(
-        Breakage(lambda v, name=name: name not in v, f"{name} is missing", f"pip install {name}")
+        Breakage(partial(_lacks, name), f"{name} is missing", f"pip install {name}")
         for name in NEEDED
     ),
     Breakage(
@@ -88,9 +93,10 @@ BREAKAGES = (
         lambda v: (
             _at_least(v, "numpy", "2")
             and _older(v, "torch", "2.4")
-            and {"mmcv", "detectron2"} & {*v}
+            and ("mmcv" in v or "detectron2" in v)
         ),
-        "numpy 2 is newer than this torch, mmcv and Detectron2, which were released with numpy 1",
+        "numpy 2 is newer than this torch, mmcv and Detectron2, which were released with numpy 1: "
+        "they can be imported, but are not tested together",
         'pip install "numpy<2"',
         stops=False,
     ),
@@ -131,7 +137,7 @@ BREAKAGES = (
     ),
     *(
         Breakage(
-            _lacks(name),
+            partial(_mmseg_lacks, name),
             f"MMSegmentation imports {name} without declaring it",
             f"pip install {name}",
         )

@@ -81,8 +81,8 @@ def outcome(run, x, module, autocast=None):
 
 @pytest.mark.fault(
     "numbers",
-    "Maps of one pixel, one pixel wide, of no image, zero, constant, with a dead channel, and of values "
-    "to 6e4, through every layer in float32, bfloat16 and float16, as map, model and autocast",
+    "Maps of one pixel, one pixel wide, of no image, zero, constant, with a dead channel, and of "
+    "values to 6e4, through every layer in float32, bfloat16 and float16: map, model and autocast",
     "output and gradients are finite wherever the formula in float64 is, rounded to the type",
     tries=len(MAPS),
 )
@@ -131,8 +131,8 @@ def added_loss(form, labelled):
 
 @pytest.mark.fault(
     "numbers",
-    "The same maps through the restitution loss on pixels, boxes and pooled vectors, with one class and "
-    "eight, with and without ground truth",
+    "The same maps through the restitution loss on pixels, boxes and pooled vectors, with one "
+    "class and eight, with and without ground truth",
     "loss and gradients are finite",
     tries=len(MAPS),
 )
