@@ -2,6 +2,7 @@
 # make test   install everything, run the tests       make test-all   the slow ones too
 # make test-lowest  the method and the readers on the oldest versions that pyproject.toml allows
 # make test-mmdet  installs MMDetection and runs what skips without it
+# make reliability  the tables of docs/reliability.md, by the tests that they quote
 # make bench  what SNR costs, on the CPU     make bench-gpu  the same and the kernels, on a GPU
 # make results  docs/results.md and output/results.html from what is kept; PLANS="..." reads runs first
 # make docs   these pages and an API reference, in output/docs: open its index.html
@@ -14,7 +15,7 @@ MAX_JOBS ?= $(shell nproc)
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: demo test test-all test-lowest test-mmdet bench bench-gpu results docs lint format lock clean
+.PHONY: demo test test-all test-lowest test-mmdet reliability bench bench-gpu results docs lint format lock clean
 
 demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
@@ -34,6 +35,9 @@ test-lowest: pyproject.toml | uv
 
 test-mmdet: $(VENV)/.mmdet
 	$(PYTHON) -m pytest tests/openmmlab tests/end_to_end -k mmdet
+
+reliability: $(VENV)/.all
+	$(PYTHON) -m pytest -m fault --reliability
 
 bench: $(VENV)/.all
 	$(PYTHON) -W ignore -m benchmarks.speed

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytest_plugins = ("tests.reliability",)
+
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="of the layer tests: cpu or cuda")

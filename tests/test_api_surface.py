@@ -24,6 +24,7 @@ ROOMS = {
     "city": "moderngl",
     "results": "numpy",
     "configs": "numpy",
+    "doctor": "numpy",
     "detection": "detectron2",
     "openmmlab": "mmengine",
     "segmentation": "mmseg",

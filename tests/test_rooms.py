@@ -22,6 +22,7 @@ ARROWS = {
     "openmmlab": ("results", "data", "nn", "configs", "errors"),
     "detection": ("results", "data", "nn", "configs", "errors"),
     "segmentation": ("openmmlab", "results", "data", "nn", "errors"),
+    "doctor": ("data", "nn", "errors"),
     "train": ("detection", "segmentation", "openmmlab", "configs", "errors"),
 }
 OUTSIDE = ("tools", "benchmarks", "tests")  # of the package; it imports none of them
@@ -33,6 +34,7 @@ WITHOUT = {
     "city": (*FRAMEWORKS, "torch"),
     "results": (*FRAMEWORKS, "torch"),
     "configs": (*FRAMEWORKS, "torch"),
+    "doctor": FRAMEWORKS,
     "openmmlab": ("detectron2", "mmseg"),
     "segmentation": ("detectron2",),
     "detection": ("mmengine", "mmcv", "mmseg"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 
 import torch
@@ -200,8 +201,10 @@ def _check_checkpoint(cfg: CfgNode) -> None:
             "not exist; restore it, or delete last_checkpoint to start anew"
         )
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=False)["model"]
+        saved = torch.load(path, map_location="cpu", weights_only=True)["model"]
     except Exception as error:  # whatever the unpickler meets
+        if _is_whole_archive(path):  # it holds more than weights, and to read that is to run code
+            return
         raise InputError(
             f"--resume: {path} is not a whole checkpoint ({type(error).__name__}); put the name of "
             "an earlier one into last_checkpoint beside it"
@@ -220,6 +223,15 @@ def _check_checkpoint(cfg: CfgNode) -> None:
                 f"--resume: {path} was written by another model: it {verb} {min(names)}{others}; "
                 "set another OUTPUT_DIR, and MODEL.WEIGHTS to that file to start from it"
             )
+
+
+def _is_whole_archive(path: str) -> bool:
+    """Whether a file is what torch.save writes, with every tensor as it was written."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _differ(ours: torch.Tensor, theirs: torch.Tensor) -> bool:

@@ -15,6 +15,7 @@ The maps are written on F - mu, not on F: where a channel hardly varies s is lar
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import torch
@@ -40,6 +41,17 @@ class Coefficients(NamedTuple):
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Half-precision tensors as float32, all others as they are."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """Within this block nothing is made half by autocast.
+
+    For what takes few numbers and must hold large ones: those of a map reach 6e4, a sum of them
+    leaves float16, and the difference of two infinite sums is NaN.
+    """
+    if device.type in ("cpu", "cuda", "xpu"):  # torch 2.3 has none for others, and refuses them
+        return torch.autocast(device.type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def statistics(features: Tensor) -> tuple[Tensor, Tensor]:

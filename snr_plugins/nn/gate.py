@@ -9,13 +9,17 @@ it holds is style alone, so on an unseen domain it may leave the range that the 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
+from snr_plugins.nn.affine import at_least_float32, without_autocast
 
 
 class Gate(nn.Module):
     """The paper's channel attention ``sigmoid(fc2(relu(fc1(pool(R)))))``.
+
+    In float32 at least, in a model made half and under autocast too: it costs (N, C) numbers.
 
     Args:
         channels: C.
@@ -33,11 +37,17 @@ class Gate(nn.Module):
         nn.init.constant_(self.fc2.bias, bias)
 
     def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return self._attend(mean - bias, weight)
+        return self._attend(mean - bias)
 
-    def _attend(self, pooled: Tensor, weight: Tensor) -> Tensor:
-        pooled = pooled.to(weight.dtype)  # half in a model made half
-        return torch.sigmoid(self.fc2(torch.relu(self.fc1(pooled))))
+    def _attend(self, pooled: Tensor) -> Tensor:
+        if not torch.jit.is_scripting():  # TorchScript has no such block
+            with without_autocast(pooled.device):
+                return self._attention(pooled)
+        return self._attention(pooled)
+
+    def _attention(self, pooled: Tensor) -> Tensor:
+        hidden = torch.relu(_linear(pooled, self.fc1.weight, self.fc1.bias))
+        return torch.sigmoid(_linear(hidden, self.fc2.weight, self.fc2.bias))
 
 
 class BoundedGate(Gate):
@@ -49,7 +59,12 @@ class BoundedGate(Gate):
     """
 
     def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return self._attend(torch.tanh((mean - bias) / weight.abs().clamp(min=1e-2)), weight)
+        return self._attend(torch.tanh((mean - bias) / weight.abs().clamp(min=1e-2)))
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """In the type of ``x``, whatever that of the parameters is."""
+    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
 class StaticGate(nn.Module):
@@ -60,7 +75,7 @@ class StaticGate(nn.Module):
         self.logit = nn.Parameter(torch.full((channels,), float(bias)))
 
     def forward(self, mean: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return torch.sigmoid(self.logit).expand_as(mean)
+        return torch.sigmoid(at_least_float32(self.logit)).expand_as(mean)
 
 
 class ClosedGate(nn.Module):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn.affine import Affine, at_least_float32
+from snr_plugins.nn.affine import Affine, at_least_float32, without_autocast
 from snr_plugins.nn.style import Observation
 
 TERMS = ("both", "plus", "minus")  # L+ + L-, or one of them alone, for ablations
@@ -71,7 +71,7 @@ class RestitutionLoss(nn.Module):
     def pooled(self, seen: Observation, labels: Tensor) -> RestitutionTerms:
         """Entropy of the spatially pooled vector. ``labels``: (N,) class ids."""
         # the pooled vector of each feature is the centre of its map
-        logits = [self.probe(affine.centre) for affine in _maps(seen)]
+        logits = [self._project(affine.centre) for affine in _maps(seen)]
         return self._terms(logits, [_entropy(z) for z in logits], labels)
 
     def boxes(
@@ -88,7 +88,7 @@ class RestitutionLoss(nn.Module):
         """
         centred = pooled - seen.coefficients.mean[image_index]
         logits = [
-            self.probe(affine.scale[image_index] * centred + affine.centre[image_index])
+            self._project(affine.scale[image_index] * centred + affine.centre[image_index])
             for affine in _maps(seen)
         ]
         return self._terms(logits, [_entropy(z) for z in logits], labels)
@@ -104,18 +104,33 @@ class RestitutionLoss(nn.Module):
         scale = torch.stack([m.scale for m in _maps(seen)], 1)  # (N, 3, C)
         centre = torch.stack([m.centre for m in _maps(seen)], 1)  # (N, 3, C)
         shift = centre - scale * seen.coefficients.mean[:, None]
-        weight = scale[:, :, None] * self.probe.weight  # (N, 3, K, C): W diag(A)
-        bias = F.linear(shift, self.probe.weight, self.probe.bias)  # (N, 3, K): W B + b
+        phi, phi_bias = self._phi(scale.dtype)
+        weight = scale[:, :, None] * phi  # (N, 3, K, C): W diag(A)
         classes = weight.shape[2]
         # Mixed precision would multiply in half what has not been centred. The float32 copy that
         # this takes of a half map is not kept for the backward but made again there.
-        with torch.autocast(seen.features.device.type, enabled=False):
+        with without_autocast(seen.features.device):
+            bias = F.linear(shift, phi, phi_bias)  # (N, 3, K): W B + b
             logits = checkpoint(
-                _project, seen.features, weight.flatten(1, 2), bias.flatten(1), use_reentrant=False
+                _project_map,
+                seen.features,
+                weight.flatten(1, 2),
+                bias.flatten(1),
+                use_reentrant=False,
             ).reshape(n, 3, classes, height, width)
         per_feature = list(logits.unbind(1))
         entropies = [_entropy(z).mean(dim=(1, 2)) for z in per_feature]
         return self._terms(per_feature, entropies, labels, ignore_index)
+
+    def _project(self, vectors: Tensor) -> Tensor:
+        """phi of (..., C), in their own type, which is float32 at least."""
+        with without_autocast(vectors.device):
+            return F.linear(vectors, *self._phi(vectors.dtype))
+
+    def _phi(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Weight and bias of phi in ``dtype``. Where both of its uses need it, cast once: their
+        gradients may cancel, and one alone may leave float16."""
+        return self.probe.weight.to(dtype), self.probe.bias.to(dtype)
 
     def _terms(
         self,
@@ -140,7 +155,7 @@ class RestitutionLoss(nn.Module):
         )
 
 
-def _project(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _project_map(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """(N, C, H, W) through a linear layer of its own for each image, (N, J, C): (N, J, HW)."""
     return torch.baddbmm(bias[:, :, None], weight, features.to(weight.dtype).flatten(2))
 

@@ -89,8 +89,7 @@ class SNR(InstanceNorm):
 
     def learned_gate(self, mean: Tensor) -> Tensor:
         """The gate a alone, (N, C)."""
-        gate = self.gate(mean, self.norm.weight, self.norm.bias)
-        return gate.to(mean.dtype)  # autocast may have made it half
+        return self.gate(mean, self.norm.weight, self.norm.bias)
 
     def trusted(self, gate: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         return gate if self.trust is None else gate * self.trust(mean, var)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from snr_plugins.nn.affine import at_least_float32, statistics
+from snr_plugins.nn.affine import at_least_float32, statistics, without_autocast
 from snr_plugins.nn.gate import Gate
 from snr_plugins.nn.style import InstanceNorm
 
@@ -49,7 +50,8 @@ class SpatialSNR(InstanceNorm):
     ) -> None:
         super().__init__(channels, eps, inplace)
         self.gate = Gate(channels, reduction, gate_bias)
-        self.spatial = nn.Conv2d(2, 1, KERNEL, padding=KERNEL // 2)
+        self.padding = KERNEL // 2
+        self.spatial = nn.Conv2d(2, 1, KERNEL, padding=self.padding)
 
     def _restyled(self, features: Tensor) -> Tensor:
         # an `if` of its own, so that TorchScript does not read what is inside
@@ -70,10 +72,21 @@ class SpatialSNR(InstanceNorm):
         centred = at_least_float32(features) - mean[:, :, None, None]
         offset = (mean - norm.centre)[:, :, None, None]
         residual = (1 - norm.scale)[:, :, None, None] * centred + offset  # (N, C, H, W)
-        channels = self.gate(mean, self.norm.weight, self.norm.bias).to(residual.dtype)
+        channels = self.gate(mean, self.norm.weight, self.norm.bias)  # (N, C)
         pooled = torch.stack([residual.mean(1), residual.amax(1)], 1)  # (N, 2, H, W)
-        positions = torch.sigmoid(self.spatial(pooled.to(self.spatial.weight.dtype)))
-        gate = channels[:, :, None, None] * positions.to(residual.dtype)  # (N, C, H, W)
+        gate = channels[:, :, None, None] * self._positions(pooled)  # (N, C, H, W)
         # F~ + a R = F - (1 - a) R
         out = at_least_float32(features) - (1 - gate) * residual
         return out.to(features.dtype)
+
+    def _positions(self, pooled: Tensor) -> Tensor:
+        if not torch.jit.is_scripting():  # TorchScript has no such block
+            with without_autocast(pooled.device):
+                return self._attention(pooled)
+        return self._attention(pooled)
+
+    def _attention(self, pooled: Tensor) -> Tensor:
+        """(N, 2, H, W) to (N, 1, H, W), in float32 at least, as the gate over channels."""
+        weight, bias = self.spatial.weight.to(pooled.dtype), self.spatial.bias
+        assert bias is not None  # for TorchScript
+        return torch.sigmoid(F.conv2d(pooled, weight, bias.to(pooled.dtype), padding=self.padding))

@@ -64,7 +64,8 @@ class Trust(nn.Module):
                 mean, var = mean[::2], var[::2]
             self.learn(mean.detach(), var.detach())
             return trust
-        ratio = self.relative_distance(mean, var)
+        # trust is 1e-18 there; of a larger ratio the sixth power, and so a gradient, leaves float32
+        ratio = self.relative_distance(mean, var).clamp(max=1e3)
         return (1 / (1 + ratio.pow(6)))[:, None].to(mean.dtype)
 
     def relative_distance(self, mean: Tensor, var: Tensor) -> Tensor:
@@ -122,7 +123,8 @@ def _move(mean: Tensor, var: Tensor, values: Tensor, rate: Tensor) -> None:
     """
     before = values - mean
     mean += rate * before.mean(0)
-    var += rate * ((before * (values - mean)).mean(0) - var)
+    moved = var + rate * ((before * (values - mean)).mean(0) - var)
+    var.copy_(moved.clamp(max=torch.finfo(var.dtype).max))  # infinite, it would be NaN next time
 
 
 def find_trust(model: nn.Module) -> dict[str, Trust]:

@@ -14,15 +14,19 @@ import torch
 pytest.importorskip("triton", reason="Triton is not installed")
 
 
-def check(shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dtype) -> None:
+def check(
+    shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dtype, large: bool = False
+) -> None:
     from snr_plugins.nn import kernels
     from snr_plugins.nn.affine import Affine
 
     torch.manual_seed(0)
     offset = 1000 if dtype == torch.float32 else 1  # a variance from E[F^2] would be wrong
-    features = (torch.randn(shape) + offset).to(dtype).contiguous(memory_format=layout)
+    values = torch.randn(shape)
+    values = 6e4 * values.sigmoid() if large else values + offset  # float16 ends at 65504
+    features = values.to(dtype).contiguous(memory_format=layout)
     grad = torch.randn(shape).to(dtype)
-    scale, style_scale, centre = torch.randn(3, *shape[:2])
+    scale, style_scale, centre = torch.randn(3, *shape[:2]).clamp(-0.5, 0.5)
     rounding = 2e-3 if dtype == torch.float16 else 1e-6
 
     def as_map(values):
@@ -56,10 +60,11 @@ def check_all() -> None:
 
     for programs in (1, 64):  # a channel's pixels in one program; shared out among several
         kernels.PROGRAMS = programs
-        for shape in [(2, 5, 7, 9), (1, 70, 50, 60), (1, 3, 1, 2)]:
+        for shape in [(2, 5, 7, 9), (1, 70, 50, 60), (1, 3, 1, 2), (2, 3, 1, 1)]:
             for layout in (torch.contiguous_format, torch.channels_last):
                 for dtype in (torch.float32, torch.float16):
                     check(shape, layout, dtype)
+                check(shape, layout, torch.float16, large=True)
 
 
 def test_kernels_in_the_interpreter():
