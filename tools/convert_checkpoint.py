@@ -1,11 +1,11 @@
 """Rename a ResNet's weights, with SNR or without, from one program's names to another's.
 
-    python tools/convert_checkpoint.py resnet50.pth --from torchvision --to detectron2 --out R-50.pkl
+    python tools/convert_checkpoint.py R-50.pth --from torchvision --to detectron2 --out R-50.pkl
     python tools/convert_checkpoint.py output/model_final.pth --from detectron2 \\
         --from-prefix backbone.bottom_up. --to mmseg --to-prefix backbone. --out weights.pth
 
-All tensors that begin with the prefix are converted, or none: what has no place in the other program
-is named. Detectron2 reads .pkl, which OUT may be for it, and .pth.
+All tensors that begin with the prefix are converted, or none: what has no place in the other
+program is named. Detectron2 reads .pkl, which OUT may be for it, and .pth.
 """
 
 from __future__ import annotations

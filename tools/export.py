@@ -1,7 +1,7 @@
 """Write a trained network, with SNR or without, to a file that runs without this package.
 
-    python tools/export.py output/model_final.pth --format onnx --out detector.onnx --image street.png
-    python tools/export.py work_dirs/X/iter_300.pth --format torchscript --out net.pt --image street.png
+    python tools/export.py output/model_final.pth --format onnx --out net.onnx --image street.png
+    python tools/export.py work_dirs/X/iter_300.pth --format torchscript --out net.pt --image a.png
 
 A checkpoint has its config beside it, as a run leaves it; or name the config, whose weights are
 taken. The file takes the pixels of an image, 0 to 255, and normalises them itself. It is run on
@@ -18,6 +18,7 @@ from exporting.formats import FORMATS
 from exporting.task import Task, read_pixels
 from looking.checkpoints import find_config
 from looking.command import run_tool
+
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
 
@@ -86,7 +87,9 @@ def export(args: argparse.Namespace) -> None:
             agreement = task.compare(task.expected(example), run(content, example))
         except InputError as error:
             size = " x ".join(map(str, example.shape[-2:]))
-            raise InputError(f"{args.out} is not written: on {args.image}, {size}, {error}") from None
+            raise InputError(
+                f"{args.out} is not written: on {args.image}, {size}, {error}"
+            ) from None
         print(f"{tuple(example.shape)}: {agreement}")
     write_whole(args.out, content)
     print(f"{args.out}: {task.signature.colours} pixels to {', '.join(task.signature.outputs)}")

@@ -1,10 +1,10 @@
 """What a ResNet's tensors are called in each program, and the way from one's names to another's.
 
-The same network, number by number, has its tensors in torchvision, timm, Detectron2, MMSegmentation
-and in the model that the authors of SNR released (microsoft/SNR, classification/PACS) under five
-names. Rules lead each program's names to shared ones, which are torchvision's, with MMSegmentation's
-``stem.N`` for a stem of three convolutions. Where a convolution has its stride, and which images it
-was trained on, no tensor says.
+One network, number by number, has its tensors under different names in torchvision, timm,
+Detectron2, MMSegmentation and the model that SNR's authors released (microsoft/SNR,
+classification/PACS). Rules lead each program's names to shared ones, which are torchvision's, with
+MMSegmentation's ``stem.N`` for a stem of three convolutions. Where a convolution has its stride,
+and which images it was trained on, no tensor says.
 """
 
 from __future__ import annotations

@@ -151,7 +151,9 @@ def released_features(state, x):
     x = plain.eval().maxpool(plain.relu(plain.bn1(plain.conv1(x))))
     for n in (1, 2, 3):
         x = getattr(plain, f"layer{n}")(x)
-        gate = {k.split(".", 1)[1]: v for k, v in state.items() if k.startswith(f"style_reid_laye{n}")}
+        gate = {
+            k.split(".", 1)[1]: v for k, v in state.items() if k.startswith(f"style_reid_laye{n}")
+        }
         normalised = F.instance_norm(x, weight=state[f"IN{n}.weight"], bias=state[f"IN{n}.bias"])
         residual = x - normalised
         hidden = F.conv2d(residual.mean((2, 3), True), gate["fc1.weight"], gate["fc1.bias"]).relu()
@@ -169,7 +171,10 @@ def test_the_released_classifier(tmp_path, capsys):
         gate = f"style_reid_laye{n}"
         state |= {f"{gate}.fc1.weight": torch.randn(width // 16, width, 1, 1) / 8}
         state |= {f"{gate}.fc2.weight": torch.randn(width, width // 16, 1, 1)}
-        state |= {f"{gate}.fc1.bias": torch.randn(width // 16), f"{gate}.fc2.bias": torch.randn(width)}
+        state |= {
+            f"{gate}.fc1.bias": torch.randn(width // 16),
+            f"{gate}.fc2.bias": torch.randn(width),
+        }
         if n < 4:  # probes of its loss
             state |= {f"fc{n}.weight": torch.randn(7, width), f"fc{n}.bias": torch.randn(7)}
     torch.save({"ite": 50, "state": state}, tmp_path / "best_model.tar")

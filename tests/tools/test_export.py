@@ -1,7 +1,7 @@
 """Exported files find in real pictures what the model finds, at sizes they were not exported with.
 
-Networks are thin and untrained but for their styles; a low threshold lets them find objects. What an
-exporter does to a graph is counted on the plain network's.
+Networks are thin and untrained but for their styles; a low threshold lets them find objects. What
+SNR adds to a graph is counted against the plain network's.
 """
 
 from collections import Counter
@@ -193,11 +193,10 @@ class Maps(nn.Module):
     def __init__(self, snr):
         super().__init__()
         torch.manual_seed(0)
-        widths = [3, 16, 32, 48]
         self.stages = nn.Sequential(
             *(
                 nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.ReLU())
-                for a, b in zip(widths, widths[1:], strict=False)
+                for a, b in ((3, 16), (16, 32), (32, 48))
             )
         )
         if snr:
@@ -280,7 +279,14 @@ def test_compiles_to_one_graph():
 )
 def test_bad_input_gets_one_sentence(fpn, fcn, picture, tmp_path, words, sentence):
     words = [word.format(fpn=fpn, fcn=fcn) for word in words]
-    common = ["--format", "torchscript", "--image", str(picture), "--out", str(tmp_path / "x" / "y")]
+    common = [
+        "--format",
+        "torchscript",
+        "--image",
+        str(picture),
+        "--out",
+        str(tmp_path / "x" / "y"),
+    ]
     with pytest.raises(InputError, match=sentence):
         export.export(export.parse([words[0], *common, *words[1:]]))
     assert not (tmp_path / "x").exists()

@@ -60,7 +60,7 @@ def run_torchscript(content: bytes, example: Tensor) -> Sequence[Tensor]:
 def to_torch_export(module: nn.Module, example: Tensor, signature: Signature) -> bytes:
     if example.dim() == 3:
         raise InputError(
-            "torch.export does not take a whole detector of Detectron2, whose number of boxes hangs "
+            "torch.export does not take a whole detector of Detectron2, whose count of boxes hangs "
             "on the image: choose another format, or --backbone"
         )
     if isinstance(module, WithStyleDistance):

@@ -1,4 +1,4 @@
-"""Networks of MMEngine's packages: segmentors, classifiers, and whatever runs in ``mode="tensor"``."""
+"""Networks of MMEngine's packages: segmentors, classifiers, what runs in ``mode="tensor"``."""
 
 from __future__ import annotations
 

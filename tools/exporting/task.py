@@ -90,7 +90,9 @@ class MapTask:
         with torch.no_grad():
             sample = flat(self.module(torch.rand(1, 3, 2 * DIVISOR, 2 * DIVISOR)))
         for name, output in zip(names, sample, strict=True):
-            own = {axis: f"{name}_{word}" for axis, word in axes.items() if axis and output.dim() == 4}
+            own = {
+                axis: f"{name}_{word}" for axis, word in axes.items() if axis and output.dim() == 4
+            }
             moving[name] = {0: "batch", **own}
         self.signature = Signature(names, moving, colours)
 
