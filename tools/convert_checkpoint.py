@@ -41,7 +41,6 @@ ARRAYS = {
         ("collections", "OrderedDict"),
     )
 }
-EPS = 1e-5  # of batch norm
 RGB_TRAINED = ("torchvision", "timm", "microsoft_snr")
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -93,7 +92,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def from_caffe2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The names that Detectron2 gives to Caffe2's, as MSRA's models in its zoo have them.
 
-    Running statistics are part of their norms' weights; what is then said is the identity.
+    Running statistics are part of their norms' weights; Detectron2 then takes these.
     """
     from detectron2.checkpoint.c2_model_loading import convert_basic_c2_names
 
@@ -102,7 +101,7 @@ def from_caffe2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     for name in [name for name in renamed if name.endswith("norm.weight")]:
         stem, weight = name.removesuffix("weight"), renamed[name]
         renamed.setdefault(f"{stem}running_mean", torch.zeros_like(weight))
-        renamed.setdefault(f"{stem}running_var", torch.ones_like(weight) - EPS)
+        renamed.setdefault(f"{stem}running_var", torch.ones_like(weight))
     return renamed
 
 
