@@ -16,18 +16,18 @@ from snr_plugins.errors import InputError
 
 @DATASETS.register_module()
 class DomainFolderDataset(BaseDataset):
-    """One domain of a folder ``domain/class/image``.
+    """One domain of a folder ``domain/class/image``, or some.
 
-    Its images carry ``domain``: ``PackInputs(meta_keys=("img_path", "domain"))`` hands it on to
+    Their images carry ``domain``: ``PackInputs(meta_keys=("img_path", "domain"))`` hands it on to
     `DomainAccuracy`.
 
     Args:
         data_root: the folder of all domains.
-        domain: one of its folders.
+        domain: one of its folders, or a list of them.
         layout: a benchmark of `snr_plugins.data.domain_folders`, whose domains and number of
             classes are then checked: "pacs", "office_home", "digit_five".
         split: "all" images; or "val", every tenth of each class, or "train", the others.
-        name: the domain under which the images are scored; by default its folder.
+        name: the domain under which all images are scored; by default each one's folder.
         kwargs: MMPretrain's, such as ``pipeline``.
 
     Raises:
@@ -37,30 +37,33 @@ class DomainFolderDataset(BaseDataset):
     def __init__(
         self,
         data_root: str,
-        domain: str,
+        domain: str | Sequence[str],
         layout: str | None = None,
         split: str = "all",
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         data_root = os.path.expanduser(data_root)
-        domains = find_domains(data_root, layout)
-        if domain not in domains:
-            raise InputError(
-                f"{data_root} has no domain '{domain}': choose from {', '.join(domains)}."
-            )
-        self.domain = name or domain
+        known = find_domains(data_root, layout)
+        self._folders = [domain] if isinstance(domain, str) else list(domain)
+        for folder in self._folders:
+            if folder not in known:
+                raise InputError(
+                    f"{data_root} has no domain '{folder}': choose from {', '.join(known)}."
+                )
+        self._name = name
+        self.domain = name or ", ".join(self._folders)
         self.split = split
-        self._folder = domain
         options = {"ann_file": "", "classes": find_classes(data_root, layout), **kwargs}
-        super().__init__(data_root=data_root, data_prefix=domain, **options)
+        super().__init__(data_root=data_root, **options)
 
     def load_data_list(self) -> list[dict]:
         """MMEngine's: one dict for each image."""
-        listed = list_domain(self.data_root, self._folder, self.metainfo["classes"], self.split)
+        classes = self.metainfo["classes"]
         return [
-            {"img_path": str(path), "gt_label": label, "domain": self.domain}
-            for path, label in listed
+            {"img_path": str(path), "gt_label": label, "domain": self._name or folder}
+            for folder in self._folders
+            for path, label in list_domain(self.data_root, folder, classes, self.split)
         ]
 
 
@@ -108,8 +111,10 @@ class LeaveOneOutDataset(ConcatDataset):
         if not sources:
             raise InputError(f"{data_root} holds one domain alone: none is left to train on.")
         if test_mode:
-            parts = [dict(common, domain=held_out)]
-            parts += [dict(common, domain=d, split="val", name=SOURCES) for d in sources]
+            parts = [
+                dict(common, domain=held_out),
+                dict(common, domain=sources, split="val", name=SOURCES),
+            ]
         else:
             parts = [dict(common, domain=domain, split="train") for domain in sources]
         super().__init__([DATASETS.build(part) for part in parts], lazy_init=lazy_init)
