@@ -36,8 +36,8 @@ class DomainTurnsSampler(Sampler[int]):
         parts = getattr(dataset, "datasets", ())
         if not parts:
             raise InputError(
-                f"{type(self).__name__} needs a ConcatDataset of domains, and the train "
-                f"loader's dataset is a {type(dataset).__name__}: choose another sampler or dataset."
+                f"{type(self).__name__} needs a ConcatDataset of domains, and the train loader's "
+                f"dataset is a {type(dataset).__name__}: choose another sampler or dataset."
             )
         self.sizes = [len(part) for part in parts]
         self.seed = sync_random_seed() if seed is None else seed

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-datasets = pytest.importorskip("sklearn.datasets")
+pytest.importorskip("sklearn")
 
 from make_digits import STYLES, write_digits
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from snr_plugins.data.domain_folders import find_classes, find_domains, list_domain
 from snr_plugins.errors import InputError
@@ -20,7 +21,7 @@ def root(tmp_path_factory):
 
 
 def test_every_digit_is_in_one_style_under_its_class(root):
-    truth = datasets.load_digits().target
+    truth = load_digits().target
     assert set(find_domains(root)) == set(STYLES)
     classes = find_classes(root)
     assert classes == tuple("0123456789")

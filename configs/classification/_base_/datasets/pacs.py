@@ -2,9 +2,7 @@
 # Small images: a CPU is enough.
 custom_imports = dict(imports=["snr_plugins.classification"], allow_failed_imports=False)
 held_out = "sketch"  # --cfg-options held_out=photo: tools/train.py sets it in every loader
-dataset = dict(
-    type="LeaveOneOutDataset", data_root="data/pacs", layout="pacs", held_out=held_out
-)
+dataset = dict(type="LeaveOneOutDataset", data_root="data/pacs", layout="pacs", held_out=held_out)
 pack = dict(type="PackInputs", meta_keys=("img_path", "domain"))
 train_pipeline = [
     dict(type="LoadImageFromFile"),
