@@ -28,6 +28,7 @@ ROOMS = {
     "detection": "detectron2",
     "openmmlab": "mmengine",
     "segmentation": "mmseg",
+    "classification": "mmpretrain",
 }
 
 
@@ -125,6 +126,14 @@ def of_segmentation():
     return {"registered": registered({f"mmseg.{name}": getattr(registry, name) for name in names})}
 
 
+def of_classification():
+    from mmpretrain import registry
+
+    names = ("MODELS", "DATASETS", "METRICS")
+    found = {f"mmpretrain.{name}": getattr(registry, name) for name in names}
+    return {"registered": registered(found)}
+
+
 def registered(registries):
     return {name: ours(registry.module_dict) for name, registry in registries.items()}
 
@@ -140,6 +149,7 @@ MORE = {
     "detection": of_detection,
     "openmmlab": of_openmmlab,
     "segmentation": of_segmentation,
+    "classification": of_classification,
 }
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + sorted(
     (ROOT / "docs").glob("*.md")
 )
-FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg", "torchvision", "timm")
+FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg", "mmpretrain", "torchvision", "timm")
 BLOCK = re.compile(r"^```python\n(# runs as it stands\n.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 FILE = re.compile(

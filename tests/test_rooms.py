@@ -22,11 +22,12 @@ ARROWS = {
     "openmmlab": ("results", "data", "nn", "configs", "errors"),
     "detection": ("results", "data", "nn", "configs", "errors"),
     "segmentation": ("openmmlab", "results", "data", "nn", "errors"),
+    "classification": ("openmmlab", "results", "data", "nn", "errors"),
     "doctor": ("data", "nn", "errors"),
-    "train": ("detection", "segmentation", "openmmlab", "configs", "errors"),
+    "train": ("detection", "segmentation", "classification", "openmmlab", "configs", "errors"),
 }
 OUTSIDE = ("tools", "benchmarks", "tests")  # of the package; it imports none of them
-FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg")
+FRAMEWORKS = ("detectron2", "mmengine", "mmcv", "mmseg", "mmpretrain")
 # A room, and what must not come along when it is imported alone, in a fresh process.
 WITHOUT = {
     "nn": FRAMEWORKS,
@@ -35,9 +36,10 @@ WITHOUT = {
     "results": (*FRAMEWORKS, "torch"),
     "configs": (*FRAMEWORKS, "torch"),
     "doctor": FRAMEWORKS,
-    "openmmlab": ("detectron2", "mmseg"),
-    "segmentation": ("detectron2",),
-    "detection": ("mmengine", "mmcv", "mmseg"),
+    "openmmlab": ("detectron2", "mmseg", "mmpretrain"),
+    "segmentation": ("detectron2", "mmpretrain"),
+    "classification": ("detectron2", "mmseg"),
+    "detection": ("mmengine", "mmcv", "mmseg", "mmpretrain"),
 }
 
 
@@ -132,8 +134,9 @@ def loaded_by(room, forbidden):
 
 @pytest.mark.parametrize("room", WITHOUT)
 def test_rooms_load_no_framework_that_is_not_theirs(room):
-    if room in ("detection", "openmmlab", "segmentation"):
-        pytest.importorskip({"detection": "detectron2"}.get(room, "mmseg"))
+    needs = {"detection": "detectron2", "classification": "mmpretrain"}
+    if room in ("detection", "openmmlab", "segmentation", "classification"):
+        pytest.importorskip(needs.get(room, "mmseg"))
     assert loaded_by(room, WITHOUT[room]) == []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from snr_plugins.errors import InputError
@@ -127,7 +128,7 @@ def overrides(arm: Arm, config: Path) -> Overrides:
     mmengine = is_mmengine(config)
     found: Overrides = []
     if arm.layer is not None:
-        found += _of_mmengine(arm) if mmengine else _of_detectron2(arm)
+        found += _of_mmengine(arm, config) if mmengine else _of_detectron2(arm)
     if arm.photometric:
         key = "train_dataloader.dataset.photometric" if mmengine else "INPUT.PHOTOMETRIC"
         found.append((key, True))
@@ -150,13 +151,18 @@ def _of_detectron2(arm: Arm) -> Overrides:
     ]
 
 
-def _of_mmengine(arm: Arm) -> Overrides:
+def _of_mmengine(arm: Arm, config: Path) -> Overrides:
+    wrapped = _wrapped_stages(config)
+    layer, after, options = (
+        ("snr_layer", "snr_stages", "snr.") if wrapped is None else ("layer", "after", "")
+    )
     found: Overrides = []
     if arm.layer != "snr":
-        found.append(("model.backbone.snr_layer", arm.layer))
+        found.append((layer, arm.layer))
     if arm.places is not None:
-        found.append(("model.backbone.snr_stages", PLACES[arm.places][1]))
-    found += [(f"model.backbone.snr.{name}", value) for name, value in arm.options.items()]
+        found.append((after, PLACES[arm.places][1] if wrapped is None else _of(wrapped, arm)))
+    found += [(f"{options}{name}", value) for name, value in arm.options.items()]
+    found = [(f"model.backbone.{key}", value) for key, value in found]
     weights = _known(
         snr_loss_weight=arm.loss_weight,
         snr_probe_weight=arm.probe_weight,
@@ -164,6 +170,28 @@ def _of_mmengine(arm: Arm) -> Overrides:
     )
     found += [(f"model.{name}", value) for name, value in weights.items()]
     return found if arm.calibrate else [*found, ("custom_hooks", [])]
+
+
+def _of(stages: list[str], arm: Arm) -> list[str]:
+    """The arm's places among the stages of any backbone.
+
+    Raises:
+        InputError: they are known in ResNets alone.
+    """
+    if arm.places == "shallow":
+        return stages[:2]
+    raise InputError(f"{arm.title}: the stem of a backbone in SNRBackbone has no name known here")
+
+
+@cache
+def _wrapped_stages(config: Path) -> list[str] | None:
+    """What SNRBackbone puts a layer after; None where the backbone has SNR options of its own."""
+    from mmengine.config import Config
+
+    if not config.is_file():
+        return None
+    backbone = Config.fromfile(config, import_custom_modules=False).model.backbone
+    return list(backbone.after) if backbone.type == "SNRBackbone" else None
 
 
 def _known(**settings: object) -> dict[str, object]:

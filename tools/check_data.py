@@ -3,6 +3,7 @@
 python tools/check_data.py cityscapes                  # below $DETECTRON2_DATASETS or --root
 python tools/check_data.py foggy_cityscapes_beta_0.02_val
 python tools/check_data.py data/gta5 --picture gta5.jpg
+python tools/check_data.py data/pacs                   # domains: domain/class/image
 python tools/check_data.py frames/                     # any images; any COCO file
 python tools/check_data.py data/                       # each dataset that lies there
 """
@@ -19,6 +20,7 @@ import cv2
 
 from snr_plugins.data.boxes import LabelledBox
 from snr_plugins.data.checks.coco_files import coco_files, file_names, image_folder
+from snr_plugins.data.checks.domains import classes_of_domains, inspect_domains
 from snr_plugins.data.checks.gallery import gallery
 from snr_plugins.data.checks.inspection import inspect_images, inspect_layout
 from snr_plugins.data.checks.recognition import layout_named, layouts_in
@@ -58,6 +60,8 @@ def check(name: str, root: Path, any_count: bool, decode: bool) -> list[Checked]
         reports = [r for folder in below for r in check_recognised(folder, any_count, decode)]
     if reports:
         return reports
+    if classes := classes_of_domains(path):
+        return [(inspect_domains(path, classes, decode), None, {})]
     report = inspect_images(path, list_images(path), decode)
     report.notes.append(
         "no dataset's layout was recognised; if this should be one, give its name and --root"
@@ -113,6 +117,8 @@ def experiments(report: Report, layout: Layout | None) -> tuple[str, ...]:
         return layout.experiments
     if report.boxes:
         return ("source or target: snr_plugins.detection.register_coco_folder",)
+    if report.labels:
+        return ("domain generalisation in classification: docs/classification.md",)
     return ("unlabelled target: snr_plugins.detection.register_image_folder",)
 
 

@@ -108,6 +108,8 @@ class Run:
 def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
     """Every run of every experiment, seed by seed, so that early ones already compare.
 
+    All experiments' first seeds come before any second one: cut off, it leaves whole seeds.
+
     Raises:
         InputError: a run's folder holds something else.
     """
@@ -120,7 +122,7 @@ def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
     for run in runs:
         _check_folder(run)
     order = {experiment.name: i for i, experiment in enumerate(experiments)}
-    return sorted(runs, key=lambda run: (order[run.experiment.name], run.seed))
+    return sorted(runs, key=lambda run: (run.seed, order[run.experiment.name]))
 
 
 def _check_folder(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from snr_plugins.openmmlab.backbone import build_snr_backbone
 from snr_plugins.openmmlab.calibration import CalibrateSNRHook
+from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
 from snr_plugins.openmmlab.neck import SNRLayer, SNRNeck
 from snr_plugins.openmmlab.source_target import SourceTargetSampler
 from snr_plugins.openmmlab.stamp import StampHook
@@ -9,6 +10,7 @@ from snr_plugins.openmmlab.steps import StepsDistributedDataParallel
 
 __all__ = [
     "CalibrateSNRHook",
+    "DomainTurnsSampler",
     "SNRLayer",
     "SNRNeck",
     "SourceTargetSampler",

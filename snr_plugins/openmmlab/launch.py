@@ -19,7 +19,7 @@ from snr_plugins.errors import InputError
 
 
 def main(argv: list[str]) -> None:
-    """``CONFIG.py [MMSegmentation's own flags]``; exits with 1 after bad input."""
+    """``CONFIG.py [the flags of OpenMMLab's own launchers]``; exits with 1 after bad input."""
     args = _parse(argv)
     # as MMSegmentation's tools/train.py: torchrun and slurm tell it in different ways
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(usage="%(prog)s CONFIG.py [options]")
-    parser.add_argument("config", help="one of configs/segmentation/, or your own")
+    parser.add_argument("config", help="one of configs/, or your own")
     parser.add_argument("--work-dir", help="where logs and checkpoints go (work_dirs/CONFIG)")
     parser.add_argument("--resume", action="store_true", help="go on from the latest checkpoint")
     parser.add_argument("--amp", action="store_true", help="mixed precision")
@@ -116,7 +116,7 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
         InputError: the file is missing, is no Python, or is no config of MMEngine.
     """
     if not os.path.isfile(path):
-        raise InputError(f"config file not found: {path}; see configs/segmentation/")
+        raise InputError(f"config file not found: {path}; see configs/")
     text = Path(path).read_text()
     if re.search(r"^(from|import) detectron2", text, re.MULTILINE):
         raise InputError(
@@ -129,9 +129,22 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
         raise InputError(f"{path}: {error}") from None
     missing = [key for key in ("model", "train_dataloader", "test_dataloader") if key not in cfg]
     if missing:
-        raise InputError(f"{path} has no '{missing[0]}'; give it a base of configs/segmentation/")
+        raise InputError(f"{path} has no '{missing[0]}'; give it a base of configs/")
     cfg.setdefault("load_from", None)
+    _hold_out(cfg)
     return cfg
+
+
+def _hold_out(cfg: Config) -> None:
+    """``held_out=sketch`` is one key: an override of it reaches every loader.
+
+    The file's own value has gone into them already; a training set that kept it would hold the
+    images that are tested.
+    """
+    for phase in ("train", "val", "test") if "held_out" in cfg else ():
+        loader = cfg.get(f"{phase}_dataloader")
+        if loader and "held_out" in loader.dataset:
+            loader.dataset.held_out = cfg.held_out
 
 
 def check_class_count(runner: Runner, phase: str) -> None:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Sized
 from typing import Any
 
-import torch
-from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import DATA_SAMPLERS
-from torch.utils.data import Sampler
 
 from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
 
 
 @DATA_SAMPLERS.register_module()
-class SourceTargetSampler(Sampler[int]):
+class SourceTargetSampler(DomainTurnsSampler):
     """Frames of a source and a target by turns, without end: source, target, source, target.
-
-    Each domain is a permutation after another of all its frames; which frame of the source meets
-    which of the target changes. Pairs are dealt out to the processes: every even batch holds both
-    domains in equal numbers, and all processes together see the pairs that one process with as
-    many times the batch would see. The order is the seed's alone, whatever the number of workers.
 
     Args:
         dataset: a ``ConcatDataset`` of two, the source first.
-        seed: of the order; by default the runner's ``randomness.seed``. With neither, one is drawn,
-            and a resumed run gets another order.
+        seed: as of `DomainTurnsSampler`.
 
     Raises:
         InputError: the dataset is none of two parts.
@@ -42,26 +33,7 @@ class SourceTargetSampler(Sampler[int]):
                 f"a {type(dataset).__name__} of {len(parts) or 1}: set its type to "
                 "SourceTargetDataset."
             )
-        self.sizes = [len(part) for part in parts]
-        self.seed = sync_random_seed() if seed is None else seed
-        self.rank, self.processes = get_dist_info()
-
-    def __iter__(self) -> Iterator[int]:
-        source, target = (self._endless(domain) for domain in (0, 1))
-        pairs = zip(source, target, strict=True)
-        yield from itertools.chain.from_iterable(
-            itertools.islice(pairs, self.rank, None, self.processes)
-        )
-
-    def _endless(self, domain: int) -> Iterator[int]:
-        # a generator each: of one seed, domains of one size would be paired for ever
-        generator = torch.Generator().manual_seed(2 * self.seed + domain)
-        first, size = self.sizes[0] * domain, self.sizes[domain]
-        while True:
-            yield from (first + torch.randperm(size, generator=generator)).tolist()
-
-    def __len__(self) -> int:
-        return sum(self.sizes)
+        super().__init__(dataset, seed)
 
 
 def adaptation_of(dataset: Any) -> tuple[Any, Any] | None:

@@ -1,4 +1,4 @@
-"""The stamp of a segmentation result, as a hook of MMEngine's runner."""
+"""The stamp of a result, as a hook of MMEngine's runner."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, DefaultScope
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
@@ -27,8 +27,7 @@ from snr_plugins.results import (
     write_stamp,
 )
 
-FRAMEWORKS = ("torch", "mmengine", "mmcv", "mmseg")
-METRIC = "mIoU"
+FRAMEWORKS = ("torch", "mmengine", "mmcv")
 
 
 @HOOKS.register_module()
@@ -37,11 +36,15 @@ class StampHook(Hook):
 
     Its line follows LoggerHook's, which prints the scores. What a network was adapted to travels in
     its checkpoints, so that a test in another process knows whether it tests on the same images.
+
+    Args:
+        metric: the score to compare, the last word of what the evaluators call it.
     """
 
     priority = "VERY_LOW"
 
-    def __init__(self) -> None:
+    def __init__(self, metric: str = "mIoU") -> None:
+        self.metric = metric
         self._distances: list[tuple[str, dict[str, float]]] = []  # of each image: domain, by SNR
         self._adaptation: dict | None = None
 
@@ -102,10 +105,10 @@ class StampHook(Hook):
             "test_time_augmentation": _tta(runner),
             "checkpoint": _checkpoint(runner, phase),
             "seed": runner.seed,
-            "versions": versions(FRAMEWORKS),
+            "versions": versions((*FRAMEWORKS, *_package())),
             "scores": dict(metrics or {}),
-            "metric": METRIC,
-            "domains": _domains(metrics or {}, parts),
+            "metric": self.metric,
+            "domains": _domains(metrics or {}, parts, self.metric),
             "style_distance": {
                 domain: median_distances([d for name, d in images if name == domain])
                 for domain in dict.fromkeys(name for name, _ in images)
@@ -132,14 +135,20 @@ def _all_files(parts: list[Dataset]) -> list[str] | None:
     return None if None in files else [path for part in files for path in part or ()]
 
 
-def _domains(metrics: dict[str, float], parts: list[Dataset]) -> dict[str, float]:
+def _domains(scores: dict[str, float], parts: list[Dataset], metric: str) -> dict[str, float]:
     """Domain to score: a metric's prefix is its domain; one without scores all parts together."""
     domains = {}
-    for name, score in metrics.items():
+    for name, score in scores.items():
         prefix, _, last = name.rpartition("/")
-        if last == METRIC:
+        if last == metric:
             domains[prefix or ", ".join(dict.fromkeys(map(_name, parts)))] = score
     return domains
+
+
+def _package() -> list[str]:
+    """The OpenMMLab package whose scope the run is in, such as mmseg."""
+    scope = DefaultScope.get_current_instance()
+    return [scope.scope_name] if scope and scope.scope_name != "mmengine" else []
 
 
 def _name(dataset: Dataset) -> str:

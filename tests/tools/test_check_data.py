@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.domain_trees import write_domain_tree
 from tests.segmentation.trees import (
     write_camvid,
     write_colour16,
@@ -421,3 +422,28 @@ def test_the_picture_shows_the_frames(city, tmp_path):
     assert "should end in .jpg or .png" in check(city, "--picture", "grid.txt", code=2)
     report = check(city, "--any-count", "--picture", "/proc/nowhere/grid.png", code=1)
     assert "/proc/nowhere/grid.png cannot be written" in report
+
+
+def test_domains_of_classes(tmp_path):
+    tree = write_domain_tree(tmp_path / "domains", images=3)
+    text = check(tree, code=0)
+    assert "3 domains of 2 classes" in text
+    assert "images    18, 18 labels" in text
+    assert "nothing wrong" in text
+    assert "bright: 6 images" in text
+
+    shutil.rmtree(tree / "dim" / "red")
+    for image in (tree / "dark" / "red").iterdir():
+        image.unlink()
+    (tree / "bright" / "blue" / "000.png").write_bytes(b"no image")
+    text = check(tree, code=1)
+    assert f"{tree / 'dim'} has no folder 'red'" in text
+    assert f"{tree / 'dark' / 'red'} holds no image" in text
+    assert "unreadable image: 1" in text
+
+
+def test_folders_of_recordings_are_no_domains(tmp_path):
+    for name in ("monday/one", "monday/two", "tuesday/three"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "0.png")
+    assert "images without labels" in check(tmp_path, code=0)

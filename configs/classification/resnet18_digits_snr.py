@@ -1,0 +1,12 @@
+# From random weights there is no style to start at: no calibrated start.
+_base_ = "./resnet18_digits.py"
+model = dict(
+    type="SNRImageClassifier",
+    backbone=dict(
+        _delete_=True,
+        type="SNRBackbone",
+        backbone={{_base_.model.backbone}},
+        after=["layer1", "layer2", "layer3"],
+        reduction=4,  # they are narrow: 16, 32 and 64 channels
+    ),
+)
