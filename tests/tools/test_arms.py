@@ -89,8 +89,8 @@ def test_each_word_builds_what_it_says(build, word):
         kind, count = peers[word]
         assert [type(layer) for layer in layers] == [kind] * count and not losses
         return
-    assert len(layers) == 3
-    if word == "instance_norm":
+    assert len(layers) == (4 if "stem" in word else 3)
+    if word.startswith("instance_norm"):
         x = torch.rand(2, layers[0].channels, 9, 9)
         norm = layers[0].norm
         expected = torch.nn.functional.instance_norm(x, weight=norm.weight, bias=norm.bias)
@@ -107,8 +107,11 @@ def test_each_word_builds_what_it_says(build, word):
     assert calibrated == (word != "snr_paper")
     trusted = word not in ("snr_paper", "snr_no_trust")
     assert all((layer.trust is not None) == trusted for layer in layers)
+    assert {layer.trust.rehearse for layer in layers if trusted} <= {"rehearsed" in word}
+    if word.endswith(("_light", "_open")):
+        assert (model.snr_losses.loss_weight, model.snr_losses.probe_weight) == (0.01, 0.01)
     if word != "snr_static":
-        bias = -3.0 if word == "snr_closed_start" else 0.0
+        bias = {"snr_closed_start": -3.0, "snr_stem_rehearsed_open": 2.0}.get(word, 0.0)
         assert all((layer.gate.fc2.bias == bias).all() for layer in layers)
 
 
