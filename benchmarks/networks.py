@@ -268,12 +268,14 @@ NETWORKS: dict[str, Network] = {
 def cost(name: str) -> str:
     """A row of the table: network, stages, parameters and multiply-adds with what SNR adds."""
     network = NETWORKS[name]
-    net = network.build()
+    with torch.device("meta"):  # counting needs shapes alone
+        net = network.build()
     net.eval()
     stages = network.after or default_stages(net)
     parameters = sum(p.numel() for p in net.parameters())
     example = example_for(net)
     image = example if example.shape[2] == example.shape[3] else torch.zeros(1, 3, SIDE, SIDE)
+    image = image.to("meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(image)
     multiply_adds = counter.get_total_flops() / 2
@@ -304,7 +306,11 @@ def main() -> None:
         if importlib.util.find_spec(network.package) is None:
             print(f"{name} is left out: {network.package} is not installed")
             continue
-        rows.append(cost(name))
+        try:
+            rows.append(cost(name))
+        except Exception as e:
+            print("FAILED", name, type(e), str(e)[:200], flush=True)
+            continue
         print(rows[-1], flush=True)
     page.write_text("\n".join([before.rstrip() + "\n\n" + BEGIN, *rows, END]) + after)
 
