@@ -113,7 +113,7 @@ def detectron2_regnet(**options: Any) -> nn.Module:
     )
 
 
-TINY = {"img_size": 64, "depth": 4, "embed_dim": 48, "num_heads": 3}  # of plain transformers
+TINY = {"depth": 4, "embed_dim": 48, "num_heads": 3}  # of plain transformers
 TINY_SWIN = {"embed_dims": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "window_size": 4}
 TINY_MIT = {"embed_dims": 16, "num_layers": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}
 LAYERS = ("layer1", "layer2", "layer3")
@@ -133,10 +133,10 @@ NETWORKS: dict[str, Network] = {
         tuple(f"encoder.layers.encoder_layer_{i}" for i in (2, 5, 8)),
         {"hidden_dim": 48, "num_heads": 3, "mlp_dim": 96},
     ),
-    "timm BEiT/EVA": timm_net("eva02_tiny_patch14_224", img_size=56, depth=4),
-    "timm CaiT": timm_net("cait_xxs24_224", img_size=64, depth=4),
+    "timm BEiT/EVA": timm_net("eva02_tiny_patch14_224", depth=4),
+    "timm CaiT": timm_net("cait_xxs24_224", depth=4),
     "timm CoAtNet": timm_net("coatnet_pico_rw_224"),
-    "timm CoaT": timm_net("coat_lite_tiny", img_size=64),
+    "timm CoaT": timm_net("coat_lite_tiny"),
     "timm ConvNeXt": timm_net("convnext_atto"),
     "timm CSPNet": timm_net("cspresnet50"),
     "timm DarkNet": timm_net("darknet17"),
@@ -157,18 +157,18 @@ NETWORKS: dict[str, Network] = {
     "timm HRNet": timm_net("hrnet_w18_small", "layer1", "stage2", "stage3"),
     "timm InceptionNeXt": timm_net("inception_next_atto"),
     "timm Inception": timm_net("inception_v3"),
-    "timm LeViT": timm_net("levit_128s", img_size=64),
+    "timm LeViT": timm_net("levit_128s"),
     "timm MambaOut": timm_net("mambaout_femto"),
     "timm MaxViT": timm_net("maxvit_rmlp_pico_rw_256"),
     "timm MetaFormer": timm_net("poolformer_s12"),
-    "timm MLP-Mixer": timm_net("mixer_s32_224", img_size=64, num_blocks=4, embed_dim=48),
+    "timm MLP-Mixer": timm_net("mixer_s32_224"),
     "timm MNASNet": timm_net("mnasnet_small"),
     "timm MobileNetV2": timm_net("mobilenetv2_035"),
     "timm MobileNetV3": timm_net("mobilenetv3_small_050"),
     "timm MobileViT": timm_net("mobilevit_xxs"),
     "timm MViTv2": timm_net("mvitv2_tiny", *(f"model.stages.{i}" for i in range(3))),
     "timm NFNet": timm_net("nf_resnet26"),
-    "timm NesT": timm_net("nest_tiny", img_size=128, depths=(1, 1, 1), embed_dims=(24, 48, 96)),
+    "timm NesT": timm_net("nest_tiny"),
     "timm PVTv2": timm_net("pvt_v2_b0"),
     "timm RegNet": timm_net("regnetx_002"),
     "timm RepViT": timm_net("repvit_m0_9"),
@@ -180,14 +180,12 @@ NETWORKS: dict[str, Network] = {
     "timm SENet": timm_net("legacy_seresnet18"),
     "timm SKNet": timm_net("skresnet18"),
     "timm StarNet": timm_net("starnet_s1"),
-    "timm Swin": timm_net(
-        "swin_tiny_patch4_window7_224", img_size=64, window_size=4, embed_dim=24, depths=(1,) * 4
-    ),
+    "timm Swin": timm_net("swin_tiny_patch4_window7_224", embed_dim=24, depths=(1,) * 4),
     "timm TinyViT": timm_net("tiny_vit_5m_224"),
     "timm TResNet": timm_net("tresnet_m", layers=(1, 1, 1, 1)),
     "timm Twins": timm_net("twins_svt_small", *(f"model.blocks.{i}" for i in range(3))),
     "timm VGG": timm_net("vgg11_bn"),
-    "timm Visformer": timm_net("visformer_tiny", img_size=64),
+    "timm Visformer": timm_net("visformer_tiny"),
     "timm ViT": timm_net("vit_tiny_patch16_224", **TINY),
     "timm VoVNet": timm_net("ese_vovnet19b_dw"),
     "timm Xception": timm_net("xception41"),
