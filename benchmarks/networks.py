@@ -150,7 +150,7 @@ NETWORKS: dict[str, Network] = {
     "timm EfficientNet": timm_net("efficientnet_lite0"),
     "timm EfficientViT": timm_net("efficientvit_b0"),
     "timm FastViT": timm_net("fastvit_t8"),
-    "timm FocalNet": timm_net("focalnet_tiny_srf", depths=(1, 1, 1, 1), embed_dim=16),
+    "timm FocalNet": timm_net("focalnet_tiny_srf"),
     "timm GhostNet": timm_net("ghostnet_050"),
     "timm HGNet": timm_net("hgnet_tiny"),
     "timm Hiera": timm_net("hiera_tiny_224", stages=(1, 1, 1, 1), embed_dim=32),
