@@ -265,18 +265,22 @@ NETWORKS: dict[str, Network] = {
 
 def cost(name: str) -> str:
     """A row of the table: network, stages, parameters and multiply-adds with what SNR adds."""
-    network = NETWORKS[name]
     try:
-        with torch.device("meta"):  # counting needs shapes alone
-            net = network.build()
-    except NotImplementedError:  # it computes with its numbers while it is made
-        net = network.build().to("meta")
+        return _cost(name, "meta")  # counting needs shapes alone
+    except NotImplementedError:  # but some compute with their numbers
+        return _cost(name, "cpu")
+
+
+def _cost(name: str, device: str) -> str:
+    network = NETWORKS[name]
+    with torch.device(device):
+        net = network.build()
     net.eval()
     stages = network.after or default_stages(net)
     parameters = sum(p.numel() for p in net.parameters())
     example = example_for(net)
     image = example if example.shape[2] == example.shape[3] else torch.zeros(1, 3, SIDE, SIDE)
-    image = image.to("meta")
+    image = image.to(device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(image)
     multiply_adds = counter.get_total_flops() / 2
