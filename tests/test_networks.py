@@ -17,7 +17,17 @@ LARGE = {
     *("timm DPN", "timm RepViT", "timm FastViT", "timm ReXNet", "timm CSPNet", "timm HGNet"),
     *("timm DaViT", "timm TinyViT", "timm MViTv2", "timm Twins", "timm VGG", "timm Hiera"),
     *("timm EfficientFormer", "timm MobileViT", "timm Visformer", "timm NFNet", "ConvNeXt"),
-    *("timm DarkNet", "timm TResNet", "timm FocalNet", "timm SKNet", "timm SENet", "Swin"),
+    *(
+        "timm MLP-Mixer",
+        "timm NesT",
+        "timm CoaT",
+        "timm DarkNet",
+        "timm TResNet",
+        "timm FocalNet",
+        "timm SKNet",
+        "timm SENet",
+        "Swin",
+    ),
 }
 EVERY = [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in NETWORKS]
 

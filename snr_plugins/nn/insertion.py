@@ -31,7 +31,7 @@ def insert_layer(
     A stage that is a plain ``nn.Sequential`` takes the layer as its last child; any other stage
     gets a forward hook. A stage that puts out (N, H, W, C), as Swin's do, is served through a view,
     and so are tokens (N, L, C), as those of a ViT: the class token and registers before them are
-    left alone. Of a list or tuple each map gets a layer: ``snr.0``, ``snr.1``.
+    left alone. Each map of a list or tuple that a stage puts out gets a layer: ``snr.0`` ....
     "ibn_a" and "ibn_b" go into the stage's residual blocks and are called so
     (``layer1.0.bn1.ibn_a.norm.weight``); they need no shapes and no run.
 
