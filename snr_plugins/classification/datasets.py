@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.dataset import ConcatDataset
 from mmpretrain.datasets import BaseDataset
@@ -28,6 +28,7 @@ class DomainFolderDataset(BaseDataset):
             classes are then checked: "pacs", "office_home", "digit_five".
         split: "all" images; or "val", every tenth of each class, or "train", the others.
         name: the domain under which all images are scored; by default each one's folder.
+        labelled: False hands out no class, of a target to adapt to.
         kwargs: MMPretrain's, such as ``pipeline``.
 
     Raises:
@@ -41,6 +42,7 @@ class DomainFolderDataset(BaseDataset):
         layout: str | None = None,
         split: str = "all",
         name: str | None = None,
+        labelled: bool = True,
         **kwargs: Any,
     ) -> None:
         data_root = os.path.expanduser(data_root)
@@ -52,6 +54,7 @@ class DomainFolderDataset(BaseDataset):
                     f"{data_root} has no domain '{folder}': choose from {', '.join(known)}."
                 )
         self._name = name
+        self._labelled = labelled
         self.domain = name or ", ".join(self._folders)
         self.split = split
         options = {"ann_file": "", "classes": find_classes(data_root, layout), **kwargs}
@@ -60,11 +63,15 @@ class DomainFolderDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """MMEngine's: one dict for each image."""
         classes = self.metainfo["classes"]
-        return [
+        images = [
             {"img_path": str(path), "gt_label": label, "domain": self._name or folder}
             for folder in self._folders
             for path, label in list_domain(self.data_root, folder, classes, self.split)
         ]
+        if not self._labelled:
+            for image in images:
+                del image["gt_label"]
+        return images
 
 
 @DATASETS.register_module()
@@ -79,6 +86,8 @@ class LeaveOneOutDataset(ConcatDataset):
         data_root, layout: as of `DomainFolderDataset`.
         held_out: the unseen domain.
         test_mode: False for what is trained on, True for what is tested.
+        adapt: train on the held-out domain's images too, without their classes, the last part: a
+            target to adapt to.
         pipeline: of every part.
 
     Raises:
@@ -91,6 +100,7 @@ class LeaveOneOutDataset(ConcatDataset):
         held_out: str,
         layout: str | None = None,
         test_mode: bool = False,
+        adapt: bool = False,
         pipeline: Sequence = (),
         lazy_init: bool = False,
     ) -> None:
@@ -117,7 +127,18 @@ class LeaveOneOutDataset(ConcatDataset):
             ]
         else:
             parts = [dict(common, domain=domain, split="train") for domain in sources]
+        if adapt:
+            parts.append(dict(common, domain=held_out, labelled=False))
         super().__init__([DATASETS.build(part) for part in parts], lazy_init=lazy_init)
+        if adapt:  # as `snr_plugins.openmmlab.source_target.adaptation_of` looks for them
+            self.source = _Sources(", ".join(sources))
+            self.target = self.datasets[-1]
+
+
+class _Sources(NamedTuple):
+    """What a stamp says of several sources together."""
+
+    domain: str
 
 
 SOURCES = "sources"  # how the sources' validation parts are called in scores
