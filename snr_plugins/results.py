@@ -40,7 +40,7 @@ T_95 = (
 
 
 class Scores(NamedTuple):
-    """The scores of one run: ``metric`` is AP50 or mIoU, in percent; ``domains`` name to score."""
+    """The scores of one run: ``metric`` is AP50, mIoU or accuracy, in percent; ``domains`` name to score."""
 
     metric: str
     domains: dict[str, float]
