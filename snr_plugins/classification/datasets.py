@@ -14,6 +14,12 @@ from snr_plugins.data.domain_folders import find_classes, find_domains, list_dom
 from snr_plugins.errors import InputError
 
 
+SOURCES = "sources"  # how the sources' validation parts are called in scores
+# The class of an image without one: MMPretrain's ClsDataPreprocessor wants a number of every image
+# of a batch, or of none.
+UNLABELLED = -1
+
+
 @DATASETS.register_module()
 class DomainFolderDataset(BaseDataset):
     """One domain of a folder ``domain/class/image``, or some.
@@ -28,7 +34,7 @@ class DomainFolderDataset(BaseDataset):
             classes are then checked: "pacs", "office_home", "digit_five".
         split: "all" images; or "val", every tenth of each class, or "train", the others.
         name: the domain under which all images are scored; by default each one's folder.
-        labelled: False hands out no class, of a target to adapt to.
+        labelled: False hands out ``UNLABELLED`` in place of every class, of a target to adapt to.
         kwargs: MMPretrain's, such as ``pipeline``.
 
     Raises:
@@ -63,15 +69,21 @@ class DomainFolderDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """MMEngine's: one dict for each image."""
         classes = self.metainfo["classes"]
-        images = [
-            {"img_path": str(path), "gt_label": label, "domain": self._name or folder}
+        return [
+            {
+                "img_path": str(path),
+                "gt_label": label if self._labelled else UNLABELLED,
+                "domain": self._name or folder,
+            }
             for folder in self._folders
             for path, label in list_domain(self.data_root, folder, classes, self.split)
         ]
-        if not self._labelled:
-            for image in images:
-                del image["gt_label"]
-        return images
+
+
+class _Sources(NamedTuple):
+    """What a stamp says of several sources together."""
+
+    domain: str
 
 
 @DATASETS.register_module()
@@ -133,12 +145,3 @@ class LeaveOneOutDataset(ConcatDataset):
         if adapt:  # as `snr_plugins.openmmlab.source_target.adaptation_of` looks for them
             self.source = _Sources(", ".join(sources))
             self.target = self.datasets[-1]
-
-
-class _Sources(NamedTuple):
-    """What a stamp says of several sources together."""
-
-    domain: str
-
-
-SOURCES = "sources"  # how the sources' validation parts are called in scores

@@ -18,6 +18,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from snr_plugins.classification.classifier import SNRImageClassifier
+from snr_plugins.classification.datasets import UNLABELLED
 from snr_plugins.errors import InputError
 from snr_plugins.nn.discrepancy import discrepancy
 from snr_plugins.nn.moment_distance import moment_distance
@@ -32,7 +33,7 @@ class MomentMatching(ImageClassifier):
     C. ``generator_steps`` times the rest learns features of the target that they agree on.
 
     A batch holds every source and the target, as ``DomainTurnsSampler`` makes it of a
-    ``LeaveOneOutDataset(adapt=True)``; an image without a class is one of the target. There is one
+    ``LeaveOneOutDataset(adapt=True)``; an ``UNLABELLED`` image is one of the target. There is one
     pair of heads for all sources, as in the authors' code. The first head is tested.
 
     Args:
@@ -141,14 +142,14 @@ class MomentMatching(ImageClassifier):
 
 
 def _apart(samples: list[DataSample]) -> tuple[list[list[int]], list[int]]:
-    """Rows of each source, and of the target, whose images have no class."""
+    """Rows of each source, and of the target, whose images are ``UNLABELLED``."""
     sources: dict[str, list[int]] = {}
     target = []
     for row, sample in enumerate(samples):
-        if "gt_label" in sample:
-            sources.setdefault(sample.get("domain"), []).append(row)
-        else:
+        if sample.gt_label.item() == UNLABELLED:
             target.append(row)
+        else:
+            sources.setdefault(sample.get("domain"), []).append(row)
     if not (sources and target):
         raise InputError(
             "A batch holds no labelled source or no unlabelled target: train on a "
