@@ -13,7 +13,6 @@ from mmpretrain.registry import DATASETS
 from snr_plugins.data.domain_folders import find_classes, find_domains, list_domain
 from snr_plugins.errors import InputError
 
-
 SOURCES = "sources"  # how the sources' validation parts are called in scores
 # The class of an image without one: MMPretrain's ClsDataPreprocessor wants a number of every image
 # of a batch, or of none.
