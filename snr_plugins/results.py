@@ -40,7 +40,8 @@ T_95 = (
 
 
 class Scores(NamedTuple):
-    """The scores of one run: ``metric`` is AP50 or mIoU, in percent; ``domains`` name to score."""
+    """The scores of one run, in percent: ``metric`` is AP50, mIoU or accuracy; ``domains`` name to
+    score."""
 
     metric: str
     domains: dict[str, float]

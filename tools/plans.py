@@ -13,7 +13,7 @@ A plan is a mapping, or a list of them, an experiment each::
 
 An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
 ``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
-MMSegmentation the config says what is tested, and the targets are those of its domains that are
+MMEngine the config says what is tested, and the targets are those of its domains that are
 shown. Paths are sought from the working folder; a config also from the plan's folder and the
 package's ``configs``.
 """

@@ -3,6 +3,10 @@
 from snr_plugins.classification.classifier import SNRImageClassifier
 from snr_plugins.classification.datasets import DomainFolderDataset, LeaveOneOutDataset
 from snr_plugins.classification.evaluation import DomainAccuracy
+from snr_plugins.classification.moment_matching import (
+    M3SDAImageClassifier,
+    SNRM3SDAImageClassifier,
+)
 from snr_plugins.openmmlab.backbone import build_snr_backbone
 from snr_plugins.openmmlab.calibration import CalibrateSNRHook
 from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
@@ -14,7 +18,9 @@ __all__ = [
     "DomainFolderDataset",
     "DomainTurnsSampler",
     "LeaveOneOutDataset",
+    "M3SDAImageClassifier",
     "SNRImageClassifier",
+    "SNRM3SDAImageClassifier",
     "StampHook",
     "build_snr_backbone",
 ]

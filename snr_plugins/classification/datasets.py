@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.dataset import ConcatDataset
 from mmpretrain.datasets import BaseDataset
@@ -12,6 +12,11 @@ from mmpretrain.registry import DATASETS
 
 from snr_plugins.data.domain_folders import find_classes, find_domains, list_domain
 from snr_plugins.errors import InputError
+
+SOURCES = "sources"  # how the sources' validation parts are called in scores
+# The class of an image without one: MMPretrain's ClsDataPreprocessor wants a number of every image
+# of a batch, or of none.
+UNLABELLED = -1
 
 
 @DATASETS.register_module()
@@ -28,6 +33,7 @@ class DomainFolderDataset(BaseDataset):
             classes are then checked: "pacs", "office_home", "digit_five".
         split: "all" images; or "val", every tenth of each class, or "train", the others.
         name: the domain under which all images are scored; by default each one's folder.
+        labelled: False hands out ``UNLABELLED`` in place of every class, of a target to adapt to.
         kwargs: MMPretrain's, such as ``pipeline``.
 
     Raises:
@@ -41,6 +47,7 @@ class DomainFolderDataset(BaseDataset):
         layout: str | None = None,
         split: str = "all",
         name: str | None = None,
+        labelled: bool = True,
         **kwargs: Any,
     ) -> None:
         data_root = os.path.expanduser(data_root)
@@ -52,6 +59,7 @@ class DomainFolderDataset(BaseDataset):
                     f"{data_root} has no domain '{folder}': choose from {', '.join(known)}."
                 )
         self._name = name
+        self._labelled = labelled
         self.domain = name or ", ".join(self._folders)
         self.split = split
         options = {"ann_file": "", "classes": find_classes(data_root, layout), **kwargs}
@@ -61,10 +69,20 @@ class DomainFolderDataset(BaseDataset):
         """MMEngine's: one dict for each image."""
         classes = self.metainfo["classes"]
         return [
-            {"img_path": str(path), "gt_label": label, "domain": self._name or folder}
+            {
+                "img_path": str(path),
+                "gt_label": label if self._labelled else UNLABELLED,
+                "domain": self._name or folder,
+            }
             for folder in self._folders
             for path, label in list_domain(self.data_root, folder, classes, self.split)
         ]
+
+
+class _Sources(NamedTuple):
+    """What a stamp says of several sources together."""
+
+    domain: str
 
 
 @DATASETS.register_module()
@@ -79,6 +97,8 @@ class LeaveOneOutDataset(ConcatDataset):
         data_root, layout: as of `DomainFolderDataset`.
         held_out: the unseen domain.
         test_mode: False for what is trained on, True for what is tested.
+        adapt: train on the held-out domain's images too, without their classes, the last part: a
+            target to adapt to.
         pipeline: of every part.
 
     Raises:
@@ -91,6 +111,7 @@ class LeaveOneOutDataset(ConcatDataset):
         held_out: str,
         layout: str | None = None,
         test_mode: bool = False,
+        adapt: bool = False,
         pipeline: Sequence = (),
         lazy_init: bool = False,
     ) -> None:
@@ -117,7 +138,9 @@ class LeaveOneOutDataset(ConcatDataset):
             ]
         else:
             parts = [dict(common, domain=domain, split="train") for domain in sources]
+        if adapt:
+            parts.append(dict(common, domain=held_out, labelled=False))
         super().__init__([DATASETS.build(part) for part in parts], lazy_init=lazy_init)
-
-
-SOURCES = "sources"  # how the sources' validation parts are called in scores
+        if adapt:  # as `snr_plugins.openmmlab.source_target.adaptation_of` looks for them
+            self.source = _Sources(", ".join(sources))
+            self.target = self.datasets[-1]

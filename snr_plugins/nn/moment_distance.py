@@ -40,8 +40,8 @@ def moment_distance(sources: Sequence[Tensor], target: Tensor, moments: int = 2)
     """
     if not sources or not all(len(features) for features in (*sources, target)):
         raise InputError(
-            "moment_distance needs a sample of each domain: let the batch hold every source "
-            "and the target"
+            "moment_distance needs a sample of each domain: let the batch hold every source and "
+            "the target"
         )
     total = target.new_zeros(())
     for k in range(1, moments + 1):

@@ -8,7 +8,7 @@ from mmengine.hooks import CheckpointHook
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader
 
 from snr_plugins.errors import InputError
-from snr_plugins.openmmlab import source_target
+from snr_plugins.openmmlab import domain_turns
 from snr_plugins.openmmlab.source_target import SourceTargetSampler, refuse_choice_by_target
 
 SOURCE, TARGET = 7, 3
@@ -68,7 +68,7 @@ def test_processes_see_together_what_one_sees(monkeypatch):
     """Batches of 4 in two processes against batches of 8 in one; as sets, step by step."""
     shares = []
     for rank in (0, 1):
-        monkeypatch.setattr(source_target, "get_dist_info", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(domain_turns, "get_dist_info", lambda rank=rank: (rank, 2))
         shares.append(order(80))
     monkeypatch.undo()
     alone = order(160)

@@ -22,6 +22,7 @@ from snr_plugins.nn.gate import GATES
 
 BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
 PIXELS = "segmentation/fcn_thin_r50_camvid.py"
+CLASSES = "classification/thin_r50_pacs.py"
 
 
 def arguments_of(word, config):
@@ -41,17 +42,31 @@ def detector(word):
 
 def segmentor(word):
     pytest.importorskip("mmseg")
-    from mmengine.config import DictAction
     from mmseg.registry import MODELS
+
+    return of_mmengine(word, PIXELS, MODELS)
+
+
+def classifier(word):
+    pytest.importorskip("mmpretrain")
+    from mmpretrain.registry import MODELS
+
+    return of_mmengine(word, CLASSES, MODELS)
+
+
+def of_mmengine(word, config, models):
+    from mmengine.config import DictAction
+    from mmengine.registry import DefaultScope
 
     from snr_plugins.openmmlab.launch import load_config
 
-    path, words = arguments_of(word, PIXELS)
+    path, words = arguments_of(word, config)
     pairs = dict(word.split("=", 1) for word in words)
     options = {key: DictAction._parse_iterable(value) for key, value in pairs.items()}
     cfg = load_config(path, options)
-    cfg.model.backbone.init_cfg = None
-    return cfg, MODELS.build(cfg.model)
+    cfg.model.backbone.get("backbone", cfg.model.backbone).init_cfg = None
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return cfg, models.build(cfg.model)
 
 
 def photometric(build, cfg):
@@ -66,11 +81,18 @@ def photometric(build, cfg):
     return "PhotoMetricDistortion" in {type(step).__name__ for step in dataset.pipeline.transforms}
 
 
-@pytest.mark.parametrize("build", [detector, segmentor])
-@pytest.mark.parametrize("word", ARMS)
+@pytest.mark.parametrize(
+    ("build", "word"),
+    [
+        *((build, word) for build in (detector, segmentor) for word in ARMS),
+        # its datasets know of no photometric change, and IBN-b not of MMPretrain's blocks
+        *((classifier, w) for w in ARMS if not w.endswith("_photometric") and w != "ibn_b"),
+    ],
+)
 def test_each_word_builds_what_it_says(build, word):
     settings, model = build(word)
-    assert photometric(build, settings) == word.endswith("_photometric")
+    if build is not classifier:
+        assert photometric(build, settings) == word.endswith("_photometric")
     word = word.removesuffix("_photometric")
     layers = list(find_layers(model).values())
     losses = getattr(model, "snr_losses", {})

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
-from torch import Tensor, nn
+from torch import Tensor
 
-from snr_plugins.errors import InputError
 from snr_plugins.nn.discrepancy import discrepancy
+from snr_plugins.openmmlab.steps import frozen, refuse_plain_wrapper, update_of
 from snr_plugins.segmentation.adaptation.segmentor import Domains, SourceTargetSegmentor, Target
 from snr_plugins.segmentation.segmentor import RestitutionSegmentor
-
-WRAPPER = "model_wrapper_cfg=dict(type='StepsDistributedDataParallel', find_unused_parameters=True)"
 
 
 class MaximumDiscrepancy(SourceTargetSegmentor):
@@ -64,10 +61,7 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:
         """As MMEngine's, with a mode for each update: all in one module that may be wrapped."""
         if mode == "loss":
-            raise InputError(
-                f"{type(self).__name__} makes three updates in an iteration, of which this wrapper "
-                f"knows nothing: set {WRAPPER}."
-            )
+            raise refuse_plain_wrapper(self)
         modes = {
             "source": self.source_losses,
             "heads": self.heads_losses,
@@ -91,25 +85,7 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
             data: a batch as the loader gives it.
             optim_wrapper: with one optimizer of all parameters.
         """
-        if isinstance(optim_wrapper, OptimWrapperDict):
-            raise InputError(
-                f"{type(self).__name__} needs one optimizer of all parameters: give optim_wrapper "
-                "one optimizer."
-            )
-        if optim_wrapper._accumulative_counts != 1:
-            raise InputError(
-                f"{type(self).__name__} makes its updates within one iteration: set "
-                "optim_wrapper.accumulative_counts to 1 and train with larger batches."
-            )
-        data = self.data_preprocessor(data, True)
-
-        def update(mode: str) -> dict[str, Tensor]:
-            with optim_wrapper.optim_context(self):
-                losses = forward(data, mode=mode)
-            total, logged = self.parse_losses(losses)
-            optim_wrapper.update_params(total)
-            return logged
-
+        update = update_of(self, forward, data, optim_wrapper)
         logged = update("source")
         update("heads")
         for _ in range(self.generator_steps):
@@ -130,7 +106,7 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
     def generator_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:
         """C: the discrepancy on the target, of which the heads learn nothing."""
         target = self.target_of(inputs, samples)
-        with _frozen(self.decode_head, self.decode_head_2):
+        with frozen(self.decode_head, self.decode_head_2):
             apart = self._discrepancy(self.extract_feat(target.images), target)
         return {"loss_discrepancy": self.discrepancy_weight * apart}
 
@@ -147,19 +123,6 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
             for head in (self.decode_head, self.decode_head_2)
         )
         return discrepancy(first, second, target.valid)
-
-
-@contextlib.contextmanager
-def _frozen(*modules: nn.Module) -> Iterator[None]:
-    """A graph that is made within this block has no gradient for what the modules learn."""
-    learning = [p for module in modules for p in module.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)
 
 
 @MODELS.register_module()
