@@ -223,7 +223,7 @@ def test_each_snr_is_statistics_and_one_multiply_add():
     assert not on_maps(plain) - on_maps(with_snr)
     every = Counter(str(node.target) for node in with_snr.nodes)
     assert every["aten.var_mean.correction"] == 3  # of maps, and nowhere a third branch's
-    assert every["aten.sigmoid.default"] == 3 and every["aten.linear.default"] == 6
+    assert every["aten.sigmoid.default"] == 3 and every["aten.addmm.default"] == 6
 
 
 def test_onnx_of_snr_is_counted_too(tmp_path):
