@@ -14,6 +14,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn import WithStyleDistance
 
 DIVISOR = 32  # of the sides of what is verified with; most backbones' coarsest stride
+TRAINED_BY = ("snr_losses", "auxiliary_head")  # the probes; MMSegmentation's second head
 
 
 class Signature(NamedTuple):
@@ -111,9 +112,10 @@ class MapTask:
 
 
 def without_loss(model: nn.Module) -> nn.Module:
-    """The model, without the probes that its training alone needs: TorchScript would keep them."""
-    if hasattr(model, "snr_losses"):
-        model.snr_losses.clear()
+    """The model, without what its training alone needs: TorchScript would keep the weights."""
+    for name in TRAINED_BY:
+        if hasattr(model, name):
+            delattr(model, name)
     return model
 
 
