@@ -149,7 +149,7 @@ def test_a_detectors_file_finds_what_the_detector_finds(network, kind, picture, 
     torch.testing.assert_close(distances, own, rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torch_export"])
+@pytest.mark.parametrize("kind", ["onnx", pytest.param("torch_export", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("network", ["fpn", "c4"])
 def test_a_backbones_file_takes_any_size_and_batch(network, kind, picture, tmp_path, request):
     checkpoint = request.getfixturevalue(network)
@@ -165,8 +165,16 @@ def test_a_backbones_file_takes_any_size_and_batch(network, kind, picture, tmp_p
         torch.testing.assert_close(a, b, atol=1e-4 * float(b.abs().max()), rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("network", ["fcn", "deeplab"])
+@pytest.mark.parametrize(
+    ("network", "kind"),
+    [
+        ("fcn", "onnx"),
+        ("fcn", "torchscript"),
+        pytest.param("fcn", "torch_export", marks=pytest.mark.slow),
+        ("deeplab", "onnx"),
+        ("deeplab", "torchscript"),
+    ],
+)
 def test_a_segmentors_file_labels_as_the_segmentor(network, kind, picture, tmp_path, request):
     checkpoint = request.getfixturevalue(network)
     words = [] if kind == "torch_export" else ["--style-distance"]
