@@ -92,6 +92,7 @@ def save_segmentor(folder, config):
         head.in_channels = 16 * 2 ** (head.in_index % 4)
         if "c1_in_channels" in head:
             head.update(c1_in_channels=16)
+    cfg.model.data_preprocessor.update(bgr_to_rgb=True)  # so that the file must do it too
     init_default_scope("mmseg")
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
