@@ -10,7 +10,7 @@ and which images it was trained on, no tensor says.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -82,7 +82,7 @@ def _microsoft_snr(deep: bool) -> dict[str, str]:
 
 
 # A program, the rules from shared to own names, and the tensor that tells a stem of three
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[Callable[[bool], dict[str, str]], str | None]] = {
     "torchvision": (_torchvision, None),
     "timm": (_timm, "conv1.0.weight"),
     "detectron2": (_detectron2, "stem.conv2.weight"),
@@ -120,8 +120,9 @@ def rename_resnet(
     for program in (source, target):
         if program not in PROGRAMS:
             raise InputError(f"'{program}' is unknown; choose from: {', '.join(PROGRAMS)}")
-    deep = PROGRAMS[source][1] in weights
-    to_shared = [(own, shared) for shared, own in PROGRAMS[source][0](deep).items()]
+    names, mark = PROGRAMS[source]
+    deep = mark is not None and mark in weights
+    to_shared = [(own, shared) for shared, own in names(deep).items()]
     to_own = list(PROGRAMS[target][0](deep).items())
     unused = re.compile(UNUSED.get(source, r"(?!)"))
     renamed, left = {}, []

@@ -13,7 +13,7 @@ from detectron2.export import TracingAdapter
 from detectron2.modeling import GeneralizedRCNN
 from torch import Tensor, nn
 
-from exporting.task import MapTask, Signature, as_tensor
+from exporting.task import MapTask, Signature, as_tensor, without_loss
 from snr_plugins.detection.config import load_config
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
@@ -35,7 +35,7 @@ def load_detector(config: Path, checkpoint: Path | None) -> tuple[nn.Module, obj
     cfg = load_config(str(config), overrides)
     model = Trainer.build_model(cfg).eval()
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
-    return model, cfg
+    return without_loss(model), cfg
 
 
 class BackboneMaps(nn.Module):

@@ -10,7 +10,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
-from exporting.task import MapTask
+from exporting.task import MapTask, without_loss
 from snr_plugins.errors import InputError
 from snr_plugins.nn import style_distances
 from snr_plugins.openmmlab.launch import load_config
@@ -75,4 +75,4 @@ def open_logits(config: Path, checkpoint: Path | None, style_distance: bool) -> 
     if weights is None:
         raise InputError(f"{config} names no weights (load_from); name a checkpoint in its place")
     load_checkpoint(model, weights, map_location="cpu")
-    return LogitsTask(model, style_distance)
+    return LogitsTask(without_loss(model), style_distance)

@@ -14,6 +14,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.nn import WithStyleDistance
 
 DIVISOR = 32  # of the sides of what is verified with; most backbones' coarsest stride
+TRAINED_BY = ("snr_losses", "auxiliary_head")  # the probes; MMSegmentation's second head
 
 
 class Signature(NamedTuple):
@@ -108,6 +109,14 @@ class MapTask:
         if not worst < 1e-3:
             raise InputError(f"its outputs differ from the model's by {worst:.2g} of their range")
         return f"outputs within {max(worst, 1e-7):.0e} of their range"
+
+
+def without_loss(model: nn.Module) -> nn.Module:
+    """The model, without what its training alone needs: TorchScript would keep the weights."""
+    for name in TRAINED_BY:
+        if hasattr(model, name):
+            delattr(model, name)
+    return model
 
 
 def difference(expected: Tensor, found: Tensor) -> float:
