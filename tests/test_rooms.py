@@ -22,7 +22,7 @@ ARROWS = {
     "openmmlab": ("results", "data", "nn", "configs", "errors"),
     "detection": ("results", "data", "nn", "configs", "errors"),
     "segmentation": ("openmmlab", "results", "data", "nn", "errors"),
-    "doctor": ("data", "nn", "errors"),
+    "doctor": ("data", "nn"),
     "train": ("detection", "segmentation", "openmmlab", "configs", "errors"),
 }
 OUTSIDE = ("tools", "benchmarks", "tests")  # of the package; it imports none of them
