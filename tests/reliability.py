@@ -40,12 +40,16 @@ class Fault(NamedTuple):
     tries: int = 1
 
 
-def marked_faults(folder: Path = TESTS) -> Iterator[Fault]:
-    """The rows that the tests below ``folder`` ask for, read from their source."""
-    for path in sorted(folder.rglob("test_*.py")):
+def marked_faults(slow: bool = True) -> Iterator[Fault]:
+    """The rows that the tests ask for, read from their source; on request, of quick ones alone."""
+    for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.fault":
-                yield Fault(*(ast.literal_eval(argument) for argument in node.args[:3]))
+            marks = getattr(node, "decorator_list", [])
+            if not slow and "pytest.mark.slow" in map(ast.unparse, marks):
+                continue
+            for mark in marks:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
+                    yield Fault(*(ast.literal_eval(argument) for argument in mark.args[:3]))
 
 
 def rows_of(page: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ ARROWS = {
     "detection": ("results", "data", "nn", "configs", "errors"),
     "segmentation": ("openmmlab", "results", "data", "nn", "errors"),
     "classification": ("openmmlab", "results", "data", "nn", "errors"),
-    "doctor": ("data", "nn", "errors"),
+    "doctor": ("data", "nn"),
     "train": ("detection", "segmentation", "classification", "openmmlab", "configs", "errors"),
 }
 OUTSIDE = ("tools", "benchmarks", "tests")  # of the package; it imports none of them

@@ -71,7 +71,7 @@ class MomentMatching(ImageClassifier):
             "generator": self.generator_losses,
         }
         if mode in modes:
-            return modes[mode](inputs, data_samples)
+            return modes[mode](inputs, data_samples or [])
         return super().forward(inputs, data_samples, mode)
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:

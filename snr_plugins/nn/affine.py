@@ -49,9 +49,10 @@ def without_autocast(device: torch.device) -> contextlib.AbstractContextManager:
     For what takes few numbers and must hold large ones: those of a map reach 6e4, a sum of them
     leaves float16, and the difference of two infinite sums is NaN.
     """
-    if device.type in ("cpu", "cuda", "xpu"):  # torch 2.3 has none for others, and refuses them
+    enabled = {"cpu": torch.is_autocast_cpu_enabled, "cuda": torch.is_autocast_enabled}
+    if device.type in enabled and enabled[device.type]():
         return torch.autocast(device.type, enabled=False)
-    return contextlib.nullcontext()
+    return contextlib.nullcontext()  # so that an exported graph, made without, shows no trace of it
 
 
 def statistics(features: Tensor) -> tuple[Tensor, Tensor]:

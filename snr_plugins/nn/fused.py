@@ -117,4 +117,4 @@ def is_restyled(tensor: Tensor) -> bool:
 
     Its ``grad_fn.saved_tensors`` then are the features, their mean, the scale and the centre.
     """
-    return isinstance(tensor.grad_fn, _Transform._backward_cls)  # type: ignore[attr-defined]
+    return isinstance(tensor.grad_fn, _Transform._backward_cls)
