@@ -6,7 +6,6 @@ model = dict(
         type="SNRBackbone",
         backbone={{_base_.model.backbone}},
         after=["layer2", "layer3", "layer5"],  # strides 4, 8 and 16, as a ResNet's first stages
-        reduction=4,  # they are narrow: 24, 32 and 96 channels
     ),
 )
 custom_hooks = [dict(type="CalibrateSNRHook")]

@@ -7,6 +7,5 @@ model = dict(
         type="SNRBackbone",
         backbone={{_base_.model.backbone}},
         after=["layer1", "layer2", "layer3"],
-        reduction=4,  # they are narrow: 16, 32 and 64 channels
     ),
 )

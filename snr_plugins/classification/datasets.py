@@ -117,7 +117,6 @@ class LeaveOneOutDataset(ConcatDataset):
     ) -> None:
         domains = find_domains(os.path.expanduser(data_root), layout)
         common = dict(
-            type="DomainFolderDataset",
             data_root=data_root,
             layout=layout,
             pipeline=pipeline,
@@ -140,7 +139,7 @@ class LeaveOneOutDataset(ConcatDataset):
             parts = [dict(common, domain=domain, split="train") for domain in sources]
         if adapt:
             parts.append(dict(common, domain=held_out, labelled=False))
-        super().__init__([DATASETS.build(part) for part in parts], lazy_init=lazy_init)
+        super().__init__([DomainFolderDataset(**part) for part in parts], lazy_init=lazy_init)
         if adapt:  # as `snr_plugins.openmmlab.source_target.adaptation_of` looks for them
             self.source = _Sources(", ".join(sources))
             self.target = self.datasets[-1]

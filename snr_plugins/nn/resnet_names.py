@@ -145,7 +145,7 @@ def rename_resnet(
 def _reshaped(tensor: Tensor, name: str, target: str) -> Tensor:
     """The released gate's layers are convolutions of 1x1, ours are linear."""
     if target == "microsoft_snr" and re.fullmatch(r"style_reid_laye\d\.fc\d\.weight", name):
-        return tensor[:, :, None, None]
+        return tensor.flatten(1)[:, :, None, None]
     return tensor.flatten(1) if re.search(r"\.snr\.gate\.fc\d\.weight$", name) else tensor
 
 

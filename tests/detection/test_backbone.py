@@ -106,9 +106,9 @@ def test_open_gates_give_the_plain_backbone(name):
         torch.testing.assert_close(snr(x)[key], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_swins_own_stage_is_refused_by_name():
-    with pytest.raises(InputError, match=r"stage 'layers.0' does not put out one feature map"):
-        put_in(swin(), ["layers.0"])
+def test_swins_own_stage_has_a_layer_on_each_of_its_maps():
+    """What it puts out (Detectron2's BasicLayer): x, its height and width, x made smaller, again."""
+    assert list(find_snr(put_in(swin(), ["layers.0"]))) == ["layers.0.snr.0", "layers.0.snr.3"]
 
 
 def test_operators_that_the_cpu_lacks_are_not_run():

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 
+import mmengine
 import pytest
 from detectron2 import model_zoo
 from detectron2.config import LazyConfig, instantiate
@@ -36,18 +37,18 @@ COMMAND = re.compile(
 )
 
 
-def blocks(language, word):
-    """The fenced blocks of all pages that have a word in them."""
+def blocks(language, word, without=()):
+    """The fenced blocks of all pages that have a word in them, and none of others."""
     found = []
     for page in PAGES:
         for match in re.finditer(rf"^```{language}\n(.*?)^```$", page.read_text(), re.M | re.S):
-            if word in match[1]:
+            if word in match[1] and not any(other in match[1] for other in without):
                 found.append(pytest.param(match[1], id=f"{page.name}:{match[1].count(word)}"))
     assert found
     return found
 
 
-@pytest.mark.parametrize("block", blocks("yaml", "META_ARCHITECTURE"))
+@pytest.mark.parametrize("block", blocks("yaml", "META_ARCHITECTURE", without=["TIMM"]))
 def test_two_names_in_a_yaml_config(block, tmp_path):
     (name,) = (name for name in BASES if name in block)
     path = tmp_path / "config.yaml"
@@ -58,7 +59,17 @@ def test_two_names_in_a_yaml_config(block, tmp_path):
     assert list(find_snr(model)) == [f"backbone.bottom_up.{stage}.snr" for stage in stages]
 
 
-@pytest.mark.parametrize("block", blocks("python", '_base_ = "mmseg::'))
+@pytest.mark.parametrize("block", blocks("yaml", "TIMM"))
+def test_a_timm_network_in_a_yaml_config(block, tmp_path):
+    path = tmp_path / "config.yaml"
+    base = model_zoo.get_config_file(BASES["SNRGeneralizedRCNN"])
+    path.write_text(f'_BASE_: "{base}"\n{block}')
+    options = [*SMALL, "MODEL.TIMM.PRETRAINED", "False"]  # no download
+    model = Trainer.build_model(load_config(str(path), options))
+    assert type(model).__name__ == "SNRGeneralizedRCNN" and len(find_snr(model)) == 3
+
+
+@pytest.mark.parametrize("block", blocks("python", '_base_ = "mmseg::', without=["SNRBackbone"]))
 def test_two_names_in_a_config_of_mmsegmentation(block, tmp_path):
     (tmp_path / "config.py").write_text(block)
     config = Config.fromfile(tmp_path / "config.py")
@@ -70,7 +81,25 @@ def test_two_names_in_a_config_of_mmsegmentation(block, tmp_path):
     assert list(find_snr(model)) == [f"backbone.layer{i}.snr" for i in (1, 2, 3)]
 
 
-@pytest.mark.parametrize("block", blocks("python", 'type="SNRBackbone"'))
+@pytest.mark.parametrize("block", blocks("python", '_base_ = "mmseg::swin'))
+def test_another_backbone_in_a_config_of_mmsegmentation(block, tmp_path):
+    (tmp_path / "config.py").write_text(block)
+    config = Config.fromfile(tmp_path / "config.py").model
+    config.backbone.backbone.init_cfg = config.pretrained = None  # no download
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        assert len(find_snr(MODELS.build(config))) == 3
+
+
+@pytest.mark.parametrize("block", blocks("python", '_base_ = "mmpretrain::'))
+def test_two_names_in_a_config_of_mmpretrain(block, tmp_path):
+    (tmp_path / "config.py").write_text(block)
+    config = Config.fromfile(tmp_path / "config.py")
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        model = mmengine.registry.MODELS.build(config.model)
+    assert list(find_snr(model)) == [f"backbone.layer{i}.snr" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("block", blocks("python", 'type="SNRBackbone"', without=["_base_"]))
 def test_other_backbones_of_mmsegmentation(block):
     names = {}
     exec(block, names)

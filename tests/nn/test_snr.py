@@ -176,10 +176,9 @@ def test_scripts_and_traces():
     torch.testing.assert_close(traced(x), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("channels", "reduction"), [(8, 16), (8, 0)])
-def test_reduction_out_of_range(channels, reduction):
-    with pytest.raises(InputError, match=f"reduction {reduction} .* from 1 to 8"):
-        SNR(channels, reduction=reduction)
+def test_reduction_out_of_range():
+    with pytest.raises(InputError, match="reduction 0 must be 1 or more"):
+        SNR(8, reduction=0)
 
 
 def test_find_snr():

@@ -206,7 +206,7 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
         ),
         ({"snr_stages": ["layer1", "layer1"]}, r"SNRResNet snr_stages=.* named twice"),
         ({"snr_stages": "layer1"}, "must be a list of stage names"),
-        ({"snr": {"reduction": 32}}, "SNRResNet .*reduction 32 .* 16 channels; .* from 1 to 16"),
+        ({"snr": {"reduction": 0}}, "SNRResNet .*reduction 0 must be 1 or more"),
         (
             {"snr_layer": "mixed"},
             "no style layer 'mixed'; choose from: snr, snr_spatial_channel, in",
@@ -215,7 +215,7 @@ def test_checkpoint_of_another_width_is_reported(tmp_path, log):
         ({"snr": {"gate": "ajar"}}, "SNRResNet .*no gate 'ajar'; choose from: residual, bounded"),
         (
             {"snr": {"reducton": 4}},
-            r"no option .reducton.; choose from: reduction, gate_bias, eps, gate, trust$",
+            r"no option .reducton.; choose from: reduction, gate_bias, eps, gate, trust, rehearse$",
         ),
     ],
 )

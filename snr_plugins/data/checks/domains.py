@@ -13,11 +13,14 @@ from snr_plugins.data.listing import is_image, walk
 def classes_of_domains(root: Path) -> dict[str, set[str]] | None:
     """Each domain's classes, folders both; None where ``root`` has not this form.
 
-    It has where most names of classes are in several domains: folders of recordings share none.
+    It has where most names of classes are in several domains: folders of recordings share none. A
+    tree of images and labels has splits in both.
     """
     classes = {domain: set(_folders(root / domain)) for domain in _folders(root)}
     counts = Counter(name for own in classes.values() for name in own)
     shared = [name for name, count in counts.items() if count > 1]
+    if {"images", "labels"} <= classes.keys():
+        return None
     return classes if shared and 2 * len(shared) > len(counts) else None
 
 
