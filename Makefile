@@ -12,6 +12,8 @@ VENV := .venv
 LOWEST := .venv-lowest
 PYTHON := $(VENV)/bin/python
 MAX_JOBS ?= $(shell nproc)
+# Of the tests; each takes a core and 4 GB.
+TEST_JOBS ?= 2
 # Our own copy of uv where the machine has none; VIRTUAL_ENV would make it install elsewhere.
 UV := env -u VIRTUAL_ENV $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
@@ -21,10 +23,10 @@ demo: $(VENV)/.detection
 	$(PYTHON) tools/demo.py
 
 test: $(VENV)/.all
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n $(TEST_JOBS) --dist loadfile
 
 test-all: $(VENV)/.all
-	$(PYTHON) -m pytest -m ""
+	$(PYTHON) -m pytest -m "" -n $(TEST_JOBS) --dist loadfile
 
 # torch and the libraries alone, no framework; torchvision, of the same age, makes backbones to test.
 test-lowest: pyproject.toml | uv

@@ -107,7 +107,7 @@ def test_open_gates_give_the_plain_backbone(name):
 
 
 def test_swins_own_stage_has_a_layer_on_each_of_its_maps():
-    """What it puts out (Detectron2's BasicLayer): x, its height and width, x made smaller, again."""
+    """Detectron2's BasicLayer puts out x, its height and width, x made smaller, and so on."""
     assert list(find_snr(put_in(swin(), ["layers.0"]))) == ["layers.0.snr.0", "layers.0.snr.3"]
 
 
