@@ -116,7 +116,7 @@ class LeaveOneOutDataset(ConcatDataset):
         lazy_init: bool = False,
     ) -> None:
         domains = find_domains(os.path.expanduser(data_root), layout)
-        common = dict(
+        common: dict[str, Any] = dict(
             data_root=data_root,
             layout=layout,
             pipeline=pipeline,
