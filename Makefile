@@ -36,7 +36,7 @@ test-lowest: pyproject.toml | uv
 	$(LOWEST)/bin/python -m pytest tests/nn tests/data
 
 test-mmdet: $(VENV)/.mmdet
-	$(PYTHON) -m pytest tests/openmmlab tests/end_to_end -k mmdet
+	$(PYTHON) -m pytest tests/openmmlab tests/segmentation -k "mmdet or Mask2Former"
 
 reliability: $(VENV)/.all
 	$(PYTHON) -m pytest -m fault --reliability
