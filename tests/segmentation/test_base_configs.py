@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
 from snr_plugins.nn import find_snr
 from tests.segmentation.networks import build, raw_batch
@@ -113,7 +115,8 @@ def test_loss_of_tokens_equals_that_of_their_map():
     assert seen[0].features.shape == (2, 8, 16 * 32, 1) and seen[0].grid(64, 128) == (16, 32)
     labels = torch.randint(0, 5, (2, 1, 64, 128))
     loss = RestitutionLoss(8, 5)
-    got = model.restitution_on_pixels(labels, name, loss, seen[0])
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+    got = model.restitution(samples, name, loss, seen[0])
     whole = seen[0]._replace(features=seen[0].features.view(2, 8, 16, 32))
     expected = loss.pixels(whole, labels[:, 0, ::4, ::4], 255)
     torch.testing.assert_close(got, expected)

@@ -93,13 +93,13 @@ class MeanTeacher(SourceTargetSegmentor):
         return processor.normalise(self.strong(processor.pixels(images), bgr))
 
     def predict(
-        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, **kwargs: Any
     ) -> list[SegDataSample]:
         """The teacher's, unless the student is to be tested or there has been no training."""
         teacher = self.teacher
         if teacher is None or self.test_with == "student" or teacher.updates == 0:
-            return super().predict(inputs, data_samples)
-        return teacher.module.predict(inputs, data_samples)
+            return super().predict(inputs, data_samples, **kwargs)
+        return teacher.module.predict(inputs, data_samples, **kwargs)
 
 
 @MODELS.register_module()
