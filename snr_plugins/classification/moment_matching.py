@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -22,15 +21,11 @@ from snr_plugins.classification.datasets import UNLABELLED
 from snr_plugins.errors import InputError
 from snr_plugins.nn.discrepancy import discrepancy
 from snr_plugins.nn.moment_distance import moment_distance
-from snr_plugins.openmmlab.steps import frozen, refuse_plain_wrapper, update_of
+from snr_plugins.openmmlab.steps import DiscrepancySteps, frozen
 
 
-class MomentMatching(ImageClassifier):
-    """Mixin: a second ``head``, the moment distance of all domains, an iteration of three updates.
-
-    A. Everything learns the sources' classes, by both heads, and features whose moments agree.
-    B. The heads alone learn the sources, and to disagree on the target.
-    C. ``generator_steps`` times the rest learns features of the target that they agree on.
+class MomentMatching(DiscrepancySteps, ImageClassifier):
+    """Mixin: a second ``head``, the updates of `DiscrepancySteps`, in A the moment distance too.
 
     A batch holds every source and the target, as ``DomainTurnsSampler`` makes it of a
     ``LeaveOneOutDataset(adapt=True)``; an ``UNLABELLED`` image is one of the target. There is one
@@ -42,7 +37,7 @@ class MomentMatching(ImageClassifier):
         kwargs: the classifier's own.
 
     Raises:
-        InputError: in training, a batch lacks sources or the target; and as `update_of`.
+        InputError: in training, a batch lacks sources or the target; and as `DiscrepancySteps`.
     """
 
     def __init__(
@@ -58,36 +53,6 @@ class MomentMatching(ImageClassifier):
         self.head_2 = MODELS.build(second)
         self.moment_weight = moment_weight
         self.generator_steps = generator_steps
-
-    def forward(
-        self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = "tensor"
-    ) -> Any:
-        """As MMPretrain's, with a mode for each update: all in one module that may be wrapped."""
-        if mode == "loss":
-            raise refuse_plain_wrapper(self)
-        modes = {
-            "everything": self.everything_losses,
-            "heads": self.heads_losses,
-            "generator": self.generator_losses,
-        }
-        if mode in modes:
-            return modes[mode](inputs, data_samples or [])
-        return super().forward(inputs, data_samples, mode)
-
-    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """An iteration in one process."""
-        return self.train_steps(self._run_forward, data, optim_wrapper)
-
-    def train_steps(
-        self, forward: Callable[..., dict[str, Tensor]], data: Any, optim_wrapper: OptimWrapper
-    ) -> dict[str, Tensor]:
-        """The updates A, B and C; what is logged. Arguments as of `update_of`."""
-        update = update_of(self, forward, data, optim_wrapper)
-        logged = update("everything")
-        update("heads")
-        for _ in range(self.generator_steps):
-            apart = update("generator")["loss_discrepancy"]
-        return {**logged, "discrepancy": apart}
 
     def everything_losses(self, inputs: Tensor, samples: list[DataSample]) -> dict[str, Tensor]:
         """A: the classifier's losses on the sources, the second head's, and the moment distance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -12,6 +12,11 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
+
+if TYPE_CHECKING:
+    from mmengine.model import BaseModel as Model  # what the mixin may ask for
+else:
+    Model = object
 
 WRAPPER = "model_wrapper_cfg=dict(type='StepsDistributedDataParallel', find_unused_parameters=True)"
 Update = Callable[[str], dict[str, Tensor]]
@@ -71,12 +76,67 @@ def update_of(
     return update
 
 
-def refuse_plain_wrapper(model: nn.Module) -> InputError:
-    """What to raise where a wrapper asks for one loss of a model that makes several updates."""
-    return InputError(
-        f"{type(model).__name__} makes three updates in an iteration, of which this wrapper knows "
-        f"nothing: set {WRAPPER}."
-    )
+class DiscrepancySteps(Model):
+    """Mixin over a model with two heads: an iteration of three kinds of updates, as MCD has it.
+
+    A. Everything learns the sources, by both heads: ``everything_losses``.
+    B. The heads alone learn the sources, and to disagree on the target: ``heads_losses``.
+    C. ``generator_steps`` times the rest learns features of the target that they agree on:
+       ``generator_losses``, with ``loss_discrepancy`` among them.
+
+    Each kind has a forward pass and an update of the one optimizer; what does not learn has no
+    gradient, and SGD passes over it, as over the other half of the authors' two optimizers (Saito
+    et al., CVPR 2018). Batch norm, trust and dropout run in every pass as they do there.
+
+    Raises:
+        InputError: in training, a wrapper is used that does not know of the three updates; and as
+            `update_of`.
+    """
+
+    generator_steps: int
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:
+        """As MMEngine's, with a mode for each update: all in one module that may be wrapped."""
+        if mode == "loss":
+            raise InputError(
+                f"{type(self).__name__} makes three updates in an iteration, of which this wrapper "
+                f"knows nothing: set {WRAPPER}."
+            )
+        updates = {
+            "everything": self.everything_losses,
+            "heads": self.heads_losses,
+            "generator": self.generator_losses,
+        }
+        if mode in updates:
+            return updates[mode](inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
+
+    def everything_losses(self, inputs: Any, data_samples: Any) -> dict[str, Tensor]:
+        """A; names with ``loss`` in them are summed by MMEngine."""
+        raise NotImplementedError
+
+    def heads_losses(self, inputs: Any, data_samples: Any) -> dict[str, Tensor]:
+        """B."""
+        raise NotImplementedError
+
+    def generator_losses(self, inputs: Any, data_samples: Any) -> dict[str, Tensor]:
+        """C."""
+        raise NotImplementedError
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """An iteration in one process."""
+        return self.train_steps(self._run_forward, data, optim_wrapper)
+
+    def train_steps(
+        self, forward: Callable[..., dict[str, Tensor]], data: Any, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        """The updates A, B and C; what is logged. Arguments as of `update_of`."""
+        update = update_of(self, forward, data, optim_wrapper)
+        logged = update("everything")
+        update("heads")
+        for _ in range(self.generator_steps):
+            apart = update("generator")["loss_discrepancy"]
+        return {**logged, "discrepancy": apart}
 
 
 @contextlib.contextmanager

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -15,24 +13,16 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from snr_plugins.nn.discrepancy import discrepancy
-from snr_plugins.openmmlab.steps import frozen, refuse_plain_wrapper, update_of
+from snr_plugins.openmmlab.steps import DiscrepancySteps, frozen
 from snr_plugins.segmentation.adaptation.segmentor import Domains, SourceTargetSegmentor, Target
 from snr_plugins.segmentation.segmentor import RestitutionSegmentor
 
 
-class MaximumDiscrepancy(SourceTargetSegmentor):
-    """Mixin: a second ``decode_head``, and an iteration of three kinds of updates.
+class MaximumDiscrepancy(DiscrepancySteps, SourceTargetSegmentor):
+    """Mixin: a second ``decode_head``, and the three kinds of updates of `DiscrepancySteps`.
 
-    A. On the source everything learns every loss of the segmentor, and the second head its own.
-    B. The heads alone learn the source, and to disagree on the target.
-    C. ``generator_steps`` times the rest of the network learns features that they agree on.
-
-    Each kind has a forward pass and an update of the one optimizer; what does not learn has no
-    gradient, and SGD passes over it, as over the other half of the authors' two optimizers. Batch
-    norm, trust and dropout run in every pass as they do there. The first head is tested.
-
-    Here the backbone and neck are the generator and the whole decode head the classifier; the
-    authors' DRN has the last 1x1 convolution in the generator.
+    The first head is tested. Here the backbone and neck are the generator and the whole decode head
+    the classifier; the authors' DRN has the last 1x1 convolution in the generator.
 
     Args:
         generator_steps: how often C comes; the authors' 4.
@@ -40,8 +30,7 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
         kwargs: the segmentor's own.
 
     Raises:
-        InputError: in training, gradients are accumulated over iterations, there are several
-            optimizers, or a wrapper is used that does not know of the three updates.
+        InputError: as `DiscrepancySteps`.
     """
 
     def __init__(
@@ -58,39 +47,9 @@ class MaximumDiscrepancy(SourceTargetSegmentor):
         self.generator_steps = generator_steps
         self.discrepancy_weight = discrepancy_weight
 
-    def forward(self, inputs: Any, data_samples: Any = None, mode: str = "tensor") -> Any:
-        """As MMEngine's, with a mode for each update: all in one module that may be wrapped."""
-        if mode == "loss":
-            raise refuse_plain_wrapper(self)
-        modes = {
-            "source": self.source_losses,
-            "heads": self.heads_losses,
-            "generator": self.generator_losses,
-        }
-        if mode in modes:
-            return modes[mode](inputs, data_samples)
-        return super().forward(inputs, data_samples, mode)
-
-    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """An iteration in one process."""
-        return self.train_steps(self._run_forward, data, optim_wrapper)
-
-    def train_steps(
-        self, forward: Callable[..., dict[str, Tensor]], data: Any, optim_wrapper: OptimWrapper
-    ) -> dict[str, Tensor]:
-        """The updates A, B and C; what is logged.
-
-        Args:
-            forward: of this module or of its wrapper, called with the batch and ``mode``.
-            data: a batch as the loader gives it.
-            optim_wrapper: with one optimizer of all parameters.
-        """
-        update = update_of(self, forward, data, optim_wrapper)
-        logged = update("source")
-        update("heads")
-        for _ in range(self.generator_steps):
-            apart = update("generator")["loss_discrepancy"]
-        return {**logged, "discrepancy": apart}
+    def everything_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:
+        """A: every loss of the segmentor on the source, and the second head's."""
+        return self.source_losses(inputs, samples)
 
     def heads_losses(self, inputs: Domains, samples: Domains) -> dict[str, Tensor]:
         """B: both heads' losses on the source, less their discrepancy on the target."""

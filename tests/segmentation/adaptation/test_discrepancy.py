@@ -87,7 +87,7 @@ def test_who_learns_in_which_update():
         "generator": list(model.backbone.parameters()),
         "heads": [*model.decode_head.parameters(), *model.decode_head_2.parameters()],
     }
-    for mode, learns in (("source", parts), ("heads", ["heads"]), ("generator", ["generator"])):
+    for mode, learns in (("everything", parts), ("heads", ["heads"]), ("generator", ["generator"])):
         model.zero_grad()
         loss, _ = model.parse_losses(model(inputs, samples, mode=mode))
         loss.backward()
@@ -99,7 +99,7 @@ def test_who_learns_in_which_update():
 def test_restitution_in_the_first_update_alone():
     model = model_of(snr=True)
     inputs, samples = processed(model)
-    for mode, expected in (("source", 2), ("heads", 0), ("generator", 0)):
+    for mode, expected in (("everything", 2), ("heads", 0), ("generator", 0)):
         losses = model(inputs, samples, mode=mode)
         assert sum(name.startswith("loss_snr") for name in losses) == expected
 
