@@ -12,7 +12,12 @@ from shared_words import in_short
 from snr_plugins.results import half_width
 
 UNSEEN = "mean of the unseen"  # in the place of a domain: each seed's mean over all but the source
-BASELINES = ("plain", "instance_norm", "plain_photometric")  # arms that gains are over
+BASELINES = (
+    "plain",
+    "instance_norm",
+    "snr_no_loss",
+    "plain_photometric",
+)  # arms that gains are over
 
 Seeds = dict[int, float]  # seed to score, in percent
 

@@ -8,8 +8,9 @@ A plan is a mapping, or a list of them, an experiment each::
     seeds: [1, 2, 3, 4, 5]
     options: {SOLVER.MAX_ITER: 350}     # may be left out: overrides for every run
     targets: [synthetic_city_rain_val]  # may be left out: the config's own
-    title: Synthetic city, boxes        # may be left out; these two are for tools/report.py
+    title: Synthetic city, boxes        # may be left out; these three are for tools/report.py
     source: synthetic_city_clear_val    # the domain that training has seen; left out: none
+    joined: pacs                        # one table of all with this word: see tools/joined.py
 
 An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
 ``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
@@ -32,7 +33,7 @@ from arms import Overrides, as_arguments, config_of, find_arm, is_mmengine, over
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
 
-KEYS = ("name", "config", "arms", "seeds", "options", "targets", "title", "source")
+KEYS = ("name", "config", "arms", "seeds", "options", "targets", "title", "source", "joined")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
 
 
@@ -48,6 +49,7 @@ class Experiment:
         targets: what to test on; empty for the config's own.
         title: of its table, for people.
         source: the domain that training has seen; None where all that is tested is unseen.
+        joined: the name of a table that it shares with others; None for one of its own.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Experiment:
     targets: Sequence[str]
     title: str
     source: str | None
+    joined: str | None
 
     def arguments(self, arm: str, seed: int, folder: Path) -> list[str]:
         """What ``tools/train.py`` takes for one run, which goes into ``folder``."""
@@ -146,6 +149,7 @@ def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experimen
         targets=_targets(where, entry.get("targets") or []),
         title=_words(where, "title", entry) or entry["name"],
         source=_words(where, "source", entry),
+        joined=_words(where, "joined", entry),
     )
     for arm in experiment.seeds:
         form = config_of(find_arm(arm), config)

@@ -3,7 +3,7 @@
 The stamps, logs and ``run.json`` of its runs hold far more, and paths of the machine that ran them.
 Kept is, for each arm and seed, what a reader compares, or needs to run it again::
 
-    name, title, config, command, source    as in its plan
+    name, title, config, command, source, joined    as in its plan
     metric, domains, image_size, test_time_augmentation, datasets, versions    as in the stamps
     arms: {arm: {title, runs: [run ...]}}
 
@@ -72,6 +72,7 @@ def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: s
         "config": neutral(str(experiment.config)),
         "command": f"python tools/compare.py {neutral(str(plan))}",
         "source": experiment.source,
+        "joined": experiment.joined,
         **shared,
         "arms": {arm: content for arm, content in arms.items() if content["runs"]},
     }

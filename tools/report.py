@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from joined import join
 from page import page_of
 from plans import read_plan
 from records import RECORDS, read_records, record_of, write_record
@@ -68,7 +69,7 @@ def keep(plan: Path, runs: Path, records: Path, commit: str | None) -> None:
 
 def write(records: Path, docs: Path, page: Path) -> Sequence[Path]:
     """Write the blocks of ``docs`` and the page from all that is kept; both paths."""
-    kept = read_records(records)
+    kept = join(read_records(records))
     theirs = yaml.safe_load(PUBLISHED.read_text()) if PUBLISHED.is_file() else []
     try:
         text = docs.read_text()

@@ -34,6 +34,11 @@ NAN = (
     "score where the domain has none of it; such a seed makes its mean nan too."
 )
 
+JOINED = (
+    " Each unseen domain is that of the runs which held it out; what was seen is the mean of these "
+    "runs."
+)
+
 
 def with_blocks(page: str, blocks: Mapping[str, tuple[str, str]]) -> str:
     """``page`` with every block written anew.
@@ -73,7 +78,7 @@ def comparison(record: Mapping) -> str:
     seen = f"Seen in training: {short[source]}" if source else "Seen in training: none of these"
     parts = [
         f"{metric}, in percent: mean ± standard deviation over seeds (their number). {seen}; "
-        f"unseen: {', '.join(others) or 'none'}.",
+        f"unseen: {', '.join(others) or 'none'}.{JOINED if 'parts' in record else ''}",
         table(record, metric, domains, lambda arm, d: _score(record, arm, d), all_arms=True),
     ]
     for baseline in BASELINES:
@@ -214,11 +219,15 @@ def _origin(record: Mapping) -> str:
     for arm in record["arms"].values():
         run = arm["runs"][0]
         commands.append(f"    {run['command']}    # {arm['title']}, seed {run['seed']}")
+    files = [
+        f"`benchmarks/results/comparisons/{name}.json`"
+        for name in record.get("parts", [record["name"]])
+    ]
     return "\n\n".join(
         [
             f"Tested on {sets}; image size {record['image_size']}; test-time augmentation "
             f"{record['test_time_augmentation']}. {versions}; commit {', '.join(commits)}. Every "
-            f"run, its scores and curves: `benchmarks/results/comparisons/{record['name']}.json`.",
+            f"run, its scores and curves: {', '.join(files)}.",
             "To run it again, whole or a row of it (another seed is another number behind SEED or "
             "randomness.seed):",
             "\n".join(commands),

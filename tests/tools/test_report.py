@@ -12,6 +12,7 @@ import figures
 import numpy as np
 import pytest
 import yaml
+from joined import join
 from page import page_of
 from plans import read_plan
 from records import RECORDS, neutral, read_records, record_of, write_record
@@ -177,6 +178,54 @@ def test_tables_in_markdown(record):
     assert "    python tools/compare.py plan.yaml    # all of it" in lines
 
 
+def held_out(record, domain):
+    """The comparison of what was tested on ``domain``, and on the source, which scores otherwise
+    in each."""
+    other = json.loads(json.dumps(record)) | {"name": f"city_{domain}", "joined": "city"}
+    other["domains"] = [domain, CLEAR]
+    for arm in other["arms"].values():
+        for run in arm["runs"]:
+            if run["status"] == "finished":
+                run["scores"] = {d: run["scores"][d] for d in other["domains"]}
+                run["scores"][CLEAR] += len(domain)
+    return other
+
+
+def test_runs_that_held_out_one_domain_each_make_one_table(record):
+    alone = {**record, "name": "alone"}
+    parts = [held_out(record, FOG), alone, held_out(record, RAIN)]
+    del parts[2]["arms"]["plain"]["runs"][0]  # has not run yet
+    together, same = join(parts)
+    assert same is alone
+    assert together["name"] == "city" and together["domains"] == [FOG, RAIN, CLEAR]
+    runs = figures.finished(together, "plain")
+    of_source = (len(FOG) + len(RAIN)) / 2
+    assert [run["scores"] for run in runs] == [
+        {FOG: 24.0, RAIN: 3.0, CLEAR: 52 + of_source},
+        {FOG: 19.0, RAIN: 8.0, CLEAR: 51 + of_source},
+    ]
+    assert figures.scores(together, "plain", figures.UNSEEN) == {2: 13.5, 3: 13.5}
+    assert runs[0]["classes"][RAIN]["car"] == 4.0 and CLEAR not in runs[0]["classes"]
+    loss = record["arms"]["plain"]["runs"][0]["curves"]["loss"]
+    assert list(runs[0]["curves"]["loss"]["values"]) == loss["values"]
+    (failed,) = together["arms"]["dsu"]["runs"]
+    assert failed["status"] == "failed" and failed["error"].endswith("does not exist")
+    text = comparison(together)
+    assert "Each unseen domain is that of the runs which held it out" in text
+    assert (
+        f"comparisons/city_{FOG}.json`, `benchmarks/results/comparisons/city_{RAIN}.json`" in text
+    )
+    assert '<section id="city">' in page_of([together], [])
+
+
+def test_only_the_unseen_domain_may_differ_in_one_table(record):
+    fog, rain = held_out(record, FOG), held_out(record, RAIN)
+    with pytest.raises(InputError, match="differs from .* in image_size: 96x96 instead of 256"):
+        join([fog, rain | {"image_size": "96x96"}])
+    with pytest.raises(InputError, match=f"city: {FOG} is held out in two"):
+        join([fog, fog])
+
+
 def test_one_arm_on_its_source_alone_has_no_gains_and_no_drop(record):
     alone = {**record, "domains": [CLEAR], "arms": {"plain": record["arms"]["plain"]}}
     text = comparison(alone)
@@ -205,7 +254,9 @@ def test_a_name_that_looks_like_markup_stays_text(record):
 
 def test_docs_are_what_the_tool_makes_of_what_is_kept():
     text = DOCS.read_text()
-    assert generated(text, read_records(RECORDS), yaml.safe_load(PUBLISHED.read_text())) == text
+    assert (
+        generated(text, join(read_records(RECORDS)), yaml.safe_load(PUBLISHED.read_text())) == text
+    )
     assert "<!-- report: published -->" in text
 
 
