@@ -78,6 +78,10 @@ ARMS = {
     "snr_stem_rehearsed": Arm(
         "SNR, stem too, rehearsed", options={"rehearse": True}, places="stem_too"
     ),
+    "snr_light": Arm("SNR, weights 0.01", loss_weight=0.01, probe_weight=0.01),
+    "snr_stem_light": Arm(
+        "SNR, stem too, weights 0.01", loss_weight=0.01, probe_weight=0.01, places="stem_too"
+    ),
     "snr_stem_rehearsed_light": Arm(
         "SNR, stem too, rehearsed, weights 0.01",
         options={"rehearse": True},
