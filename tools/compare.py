@@ -24,7 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arms import ARMS
-from plans import Experiment, experiment_of, read_plan
+from experiments import Experiment
+from plans import experiment_of, read_plan
 from runs import LOG, Run, run_all, runs_of, sole_user
 
 from snr_plugins.errors import InputError
@@ -75,12 +76,14 @@ def plan_of(args: argparse.Namespace) -> list[Experiment]:
 def compare(experiments: Sequence[Experiment], out: Path, jobs: int, threads: int) -> bool:
     """Run what is missing, print a table of each experiment; whether a run has failed."""
     with contextlib.ExitStack() as locks:
-        held = [locks.enter_context(sole_user(out / one.name)) for one in experiments]
+        used = {row.folder for one in experiments for row in one.rows.values()}
+        held = [locks.enter_context(sole_user(out / name)) for name in sorted(used)]
         runs = runs_of(experiments, out)
         run_all(runs, jobs, threads, held, tell)
     for experiment in experiments:
         print(f"\n{experiment.name}\n")
-        print_table([run for run in runs if run.experiment is experiment])
+        baseline = experiment.baselines[0] if experiment.baselines else "plain"
+        print_table([run for run in runs if run.experiment is experiment], baseline)
     return any(run.record["status"] == "failed" for run in runs)
 
 
@@ -94,14 +97,14 @@ def tell(run: Run) -> None:
     print(line, flush=True)
 
 
-def print_table(runs: Sequence[Run]) -> None:
+def print_table(runs: Sequence[Run], baseline: str) -> None:
     scores: dict[str, dict[int, Scores | None]] = {}
     for run in runs:
-        scores.setdefault(run.arm, {})[run.seed] = run.scores()
-    print(table(scores))
+        scores.setdefault(run.word, {})[run.seed] = run.scores()
+    print(table(scores, baseline))
     for run in runs:
         if (record := run.record)["status"] == "failed":
-            print(f"\nfailed: {run.arm}, seed {run.seed}: {record['error']} ({run.folder / LOG})")
+            print(f"\nfailed: {run.word}, seed {run.seed}: {record['error']} ({run.folder / LOG})")
 
 
 if __name__ == "__main__":

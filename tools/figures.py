@@ -40,6 +40,11 @@ class Mean(NamedTuple):
         return self.around is not None and abs(self.value) > self.around
 
 
+def baselines_of(record: Mapping) -> list[str]:
+    """The arms that gains are over, of those that have run."""
+    return [arm for arm in record.get("baselines") or BASELINES if finished(record, arm)]
+
+
 def domains_of(record: Mapping) -> list[str]:
     """The domains that were tested and, where there are several unseen ones, their mean."""
     several = len(unseen_of(record)) > 1

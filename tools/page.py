@@ -10,9 +10,9 @@ import jinja2
 import tables
 from arms import ARMS
 from figures import (
-    BASELINES,
     Mean,
     arms_of,
+    baselines_of,
     class_gain,
     classes_of,
     distances,
@@ -64,8 +64,8 @@ def _view(record: Mapping, colours: Mapping[str, int]) -> dict:
                 "title": arms[baseline]["title"],
                 "panels": _gains(record, baseline, domains, colours),
             }
-            for baseline in BASELINES
-            if finished(record, baseline) and len(arms_of(record)) > 1
+            for baseline in baselines_of(record)
+            if len(arms_of(record)) > 1
         ],
         "table": rows,
         "drops": _drops(record, domains),

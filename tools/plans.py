@@ -12,6 +12,18 @@ A plan is a mapping, or a list of them, an experiment each::
     source: synthetic_city_clear_val    # the domain that training has seen; left out: none
     joined: pacs                        # one table of all with this word: see tools/joined.py
 
+The rows of a table may come from several configs, as of methods that adapt. Then a row is a method
+and an arm, such as ``da.snr``, and every method has each of the arms::
+
+    methods:
+      source_only: {shared_with: city_boxes}     # runs of another experiment, in its folder
+      da: {config: a_da.yaml, options: {MODEL.WEIGHTS: "{runs}/a/{arm}_{seed}/b.pth"}}
+    baselines: [source_only.plain, source_only.snr]    # gains are over these; left out: the usual
+
+A method without a config has the experiment's, and its options come after the experiment's. In
+options ``{runs}`` is the folder of all experiments, and ``{arm}`` and ``{seed}`` are the run's: so
+one run starts from what another has left, and waits for it.
+
 An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
 ``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
 MMEngine the config says what is tested, and the targets are those of its domains that are
@@ -23,56 +35,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from arms import Overrides, as_arguments, config_of, find_arm, is_mmengine, overrides
+from arms import Overrides, config_of, find_arm
+from experiments import Experiment, Row
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
 
-KEYS = ("name", "config", "arms", "seeds", "options", "targets", "title", "source", "joined")
+KEYS = ("name", "config", "arms", "seeds", "options", "targets", "methods", "baselines") + (
+    *("title", "source", "joined"),
+)
+METHOD_KEYS = ("config", "options", "title", "shared_with")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Arms of one config over seeds.
-
-    Args:
-        name: of its folder and its table.
-        config: the plain form.
-        seeds: arm to its seeds.
-        options: overrides for every run.
-        targets: what to test on; empty for the config's own.
-        title: of its table, for people.
-        source: the domain that training has seen; None where all that is tested is unseen.
-        joined: the name of a table that it shares with others; None for one of its own.
-    """
-
-    name: str
-    config: Path
-    seeds: Mapping[str, Sequence[int]]
-    options: Overrides
-    targets: Sequence[str]
-    title: str
-    source: str | None
-    joined: str | None
-
-    def arguments(self, arm: str, seed: int, folder: Path) -> list[str]:
-        """What ``tools/train.py`` takes for one run, which goes into ``folder``."""
-        config = config_of(find_arm(arm), self.config)
-        pairs: Overrides = [*self.options, *overrides(find_arm(arm), config)]
-        if is_mmengine(config):
-            pairs.append(("randomness.seed", seed))
-            words = as_arguments(pairs, config)
-            return [str(config), "--work-dir", str(folder), "--cfg-options", *words]
-        if self.targets:
-            pairs.append(("DATASETS.TEST", tuple(self.targets)))
-        pairs += [("SEED", seed), ("OUTPUT_DIR", folder)]
-        return [str(config), *as_arguments(pairs, config)]
 
 
 def read_plan(path: Path) -> list[Experiment]:
@@ -141,21 +118,61 @@ def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experimen
     if not (isinstance(entry["name"], str) and NAME.fullmatch(entry["name"])):
         raise InputError(f"{where}name must be letters, digits, dots, dashes and underscores")
     config = _find_config(where, entry["config"], folder)
-    experiment = Experiment(
+    rows = _rows(where, entry, config, folder)
+    for word, row in rows.items():
+        form = config_of(find_arm(row.arm), row.config)
+        if not form.is_file():
+            raise InputError(f"{where}arm {word} needs {form}, the SNR form of {row.config.name}")
+    baselines = _words_of(where, "baselines", entry)
+    unknown = [word for word in baselines if word not in rows]
+    if unknown:
+        raise InputError(f"{where}baselines: there is no {unknown[0]} among {', '.join(rows)}")
+    return Experiment(
         name=entry["name"],
         config=config,
-        seeds=_seeds(where, entry["arms"], entry.get("seeds")),
-        options=_options(where, entry.get("options") or {}),
-        targets=_targets(where, entry.get("targets") or []),
+        rows=rows,
+        baselines=baselines,
+        targets=_words_of(where, "targets", entry),
         title=_words(where, "title", entry) or entry["name"],
         source=_words(where, "source", entry),
         joined=_words(where, "joined", entry),
     )
-    for arm in experiment.seeds:
-        form = config_of(find_arm(arm), config)
-        if not form.is_file():
-            raise InputError(f"{where}arm {arm} needs {form}, the SNR form of {config.name}")
-    return experiment
+
+
+def _rows(where: str, entry: Mapping[Any, Any], config: Path, folder: Path) -> dict[str, Row]:
+    """A row for each arm, or for each method and arm."""
+    seeds = _seeds(where, entry["arms"], entry.get("seeds"))
+    options = _options(where, entry.get("options") or {})
+    methods = entry.get("methods")
+    if methods is None:
+        return {
+            arm: Row(find_arm(arm).title, arm, config, options, own, entry["name"])
+            for arm, own in seeds.items()
+        }
+    if not (isinstance(methods, dict) and methods):
+        raise InputError(f"{where}methods must be a mapping of names to their {METHOD_KEYS}")
+    rows = {}
+    for method, own in methods.items():
+        at = f"{where}method {method}: "
+        if not (isinstance(method, str) and re.fullmatch(r"\w+", method)):
+            raise InputError(f"{where}methods: {method} must be letters, digits and underscores")
+        own = {} if own is None else own
+        if not isinstance(own, dict) or not set(own) <= set(METHOD_KEYS):
+            raise InputError(f"{at}must be a mapping of {', '.join(METHOD_KEYS)}")
+        its_config = _find_config(at, own["config"], folder) if own.get("config") else config
+        its_options = [*options, *_options(at, own.get("options") or {})]
+        title = _words(at, "title", own) or method.replace("_", " ")
+        shared = _words(at, "shared_with", own)
+        for arm, of_arm in seeds.items():
+            rows[f"{method}.{arm}"] = Row(
+                title=f"{title}: {find_arm(arm).title}",
+                arm=arm,
+                config=its_config,
+                options=its_options,
+                seeds=of_arm,
+                folder=shared or entry["name"],
+            )
+    return rows
 
 
 def _find_config(where: str, name: object, folder: Path) -> Path:
@@ -212,10 +229,11 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
-def _targets(where: str, targets: object) -> list[str]:
-    if not (isinstance(targets, list) and all(isinstance(name, str) for name in targets)):
-        raise InputError(f"{where}targets must be a list of names")
-    return targets
+def _words_of(where: str, key: str, entry: Mapping[Any, Any]) -> list[str]:
+    words = entry.get(key) or []
+    if not (isinstance(words, list) and all(isinstance(name, str) for name in words)):
+        raise InputError(f"{where}{key} must be a list of names")
+    return words
 
 
 def _words(where: str, key: str, entry: Mapping[Any, Any]) -> str | None:

@@ -3,7 +3,7 @@
 The stamps, logs and ``run.json`` of its runs hold far more, and paths of the machine that ran them.
 Kept is, for each arm and seed, what a reader compares, or needs to run it again::
 
-    name, title, config, command, source, joined    as in its plan
+    name, title, config, command, source, joined, baselines    as in its plan
     metric, domains, image_size, test_time_augmentation, datasets, versions    as in the stamps
     arms: {arm: {title, runs: [run ...]}}
 
@@ -23,9 +23,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arms import find_arm
 from curves import read_curves
-from plans import Experiment
+from experiments import Experiment
 from runs import ROOT, Run
 
 from snr_plugins.data.files import write_whole
@@ -56,9 +55,9 @@ def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: s
     """
     ended = [run for run in runs if run.record["status"] in ("finished", "failed")]
     shared: dict[str, Any] = {}
-    arms = {arm: {"title": find_arm(arm).title, "runs": []} for arm in experiment.seeds}
+    arms = {word: {"title": row.title, "runs": []} for word, row in experiment.rows.items()}
     for run in ended:
-        arms[run.arm]["runs"].append(_kept(run, shared, commit))
+        arms[run.word]["runs"].append(_kept(run, shared, commit))
     if not shared:
         raise InputError(f"{experiment.name}: no run has finished; tools/compare.py runs it")
     if experiment.source not in (None, *shared["domains"]):
@@ -73,6 +72,7 @@ def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: s
         "command": f"python tools/compare.py {neutral(str(plan))}",
         "source": experiment.source,
         "joined": experiment.joined,
+        "baselines": list(experiment.baselines),
         **shared,
         "arms": {arm: content for arm, content in arms.items() if content["runs"]},
     }
@@ -94,8 +94,9 @@ def _kept(run: Run, shared: dict[str, Any], commit: str | None) -> dict:
 
 
 def _scored(run: Run, shared: dict[str, Any]) -> dict:
-    stamps = counted_stamps(run.folder)
     domains = run.read_scores().domains
+    # a run that is shared may have been tested on more
+    stamps = [s for s in counted_stamps(run.folder) if domains.keys() & s["domains"].keys()]
     last = stamps[-1]
     found = {
         "metric": last["metric"],

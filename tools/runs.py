@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arms import is_mmengine
-from plans import Experiment
+from experiments import Experiment
 
 from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.errors import InputError
@@ -37,27 +37,37 @@ LOG = "output.txt"  # log.txt is Detectron2's own
 
 @dataclass(frozen=True)
 class Run:
-    """One arm and seed of an experiment."""
+    """One row and seed of an experiment."""
 
     experiment: Experiment
-    arm: str
+    word: str
     seed: int
     folder: Path
 
     @property
     def name(self) -> str:
-        return f"{self.experiment.name}: {self.arm}, seed {self.seed}"
+        return f"{self.experiment.name}: {self.word}, seed {self.seed}"
+
+    @property
+    def config(self) -> Path:
+        """Its plain form."""
+        return self.experiment.rows[self.word].config
 
     @property
     def arguments(self) -> list[str]:
         """Of ``tools/train.py``."""
-        return self.experiment.arguments(self.arm, self.seed, self.folder)
+        return self.experiment.arguments(self.word, self.seed, self.folder)
+
+    @property
+    def starts_from(self) -> list[Path]:
+        """Files of other runs that its options name."""
+        return self.experiment.starts_from(self.word, self.seed, self.folder)
 
     @property
     def asked(self) -> list[str]:
         """The same wherever the folder lies, and as somebody else would write it."""
         folder = Path("output", *self.folder.parts[-2:])
-        return self.experiment.arguments(self.arm, self.seed, folder)
+        return self.experiment.arguments(self.word, self.seed, folder)
 
     @property
     def record(self) -> dict:
@@ -83,7 +93,7 @@ class Run:
         return self.read_scores() if self.record["status"] == "finished" else None
 
     def read_scores(self) -> Scores:
-        config = self.experiment.config
+        config = self.config
         scores = read_stamps(self.folder)
         if scores is None:
             hint = (
@@ -114,15 +124,21 @@ def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
         InputError: a run's folder holds something else.
     """
     runs = [
-        Run(experiment, arm, seed, out / experiment.name / f"{arm}_{seed}")
+        Run(experiment, word, seed, out / row.folder / _folder(experiment, word, seed))
         for experiment in experiments
-        for arm, seeds in experiment.seeds.items()
-        for seed in seeds
+        for word, row in experiment.rows.items()
+        for seed in row.seeds
     ]
     for run in runs:
         _check_folder(run)
     order = {experiment.name: i for i, experiment in enumerate(experiments)}
     return sorted(runs, key=lambda run: (run.seed, order[run.experiment.name]))
+
+
+def _folder(experiment: Experiment, word: str, seed: int) -> str:
+    """Of a run; one that is shared lies where the other experiment has put it."""
+    row = experiment.rows[word]
+    return f"{row.arm if row.folder != experiment.name else word}_{seed}"
 
 
 def _check_folder(run: Run) -> None:
@@ -201,7 +217,7 @@ class Child:
             return False
         if code == 0 and not self._tested and read_stamps(self.run.folder) is None:
             self._tested = True
-            if is_mmengine(self.run.experiment.config):
+            if is_mmengine(self.run.config):
                 config, *options = self.run.arguments
                 self._start([config, "--eval-only", *options])
                 return False
@@ -236,16 +252,34 @@ class Child:
         self._process.wait()
 
 
+def next_run(waiting: Sequence[Run], active: Sequence[Run]) -> Run | None:
+    """The first that starts from nothing that is still to come; None while there is no such run."""
+    to_come = {run.folder for run in (*waiting, *active)}
+    for run in waiting:
+        if not any(to_come.intersection(path.parents) for path in run.starts_from):
+            return run
+    return None if active else waiting[0]  # a circle: it says itself what is missing
+
+
 def run_all(
     runs: Sequence[Run], jobs: int, threads: int, held: Sequence[int], tell: Callable[[Run], None]
 ) -> None:
-    """Run what has not finished, ``jobs`` at a time; ``tell`` of each at its start and end."""
-    waiting = [run for run in runs if run.record["status"] != "finished"]
+    """Run what has not finished, ``jobs`` at a time; ``tell`` of each at its start and end.
+
+    A run that starts from a file of another one waits for its end.
+    """
+    # by folder: what two experiments share is run once
+    unfinished = {run.folder: run for run in runs if run.record["status"] != "finished"}
+    waiting = list(unfinished.values())
     active: list[Child] = []
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
-                active.append(Child(waiting.pop(0), threads, held))
+                run = next_run(waiting, [child.run for child in active])
+                if run is None:
+                    break
+                waiting.remove(run)
+                active.append(Child(run, threads, held))
                 tell(active[-1].run)
             time.sleep(POLL)
             for child in [child for child in active if child.is_done()]:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from figures import (
-    BASELINES,
     Mean,
     arms_of,
+    baselines_of,
     class_gain,
     classes_of,
     distances,
@@ -81,8 +81,8 @@ def comparison(record: Mapping) -> str:
         f"unseen: {', '.join(others) or 'none'}.{JOINED if 'parts' in record else ''}",
         table(record, metric, domains, lambda arm, d: _score(record, arm, d), all_arms=True),
     ]
-    for baseline in BASELINES:
-        if finished(record, baseline) and len(arms_of(record)) > 1:
+    for baseline in baselines_of(record):
+        if len(arms_of(record)) > 1:
             title = record["arms"][baseline]["title"]
             parts += [
                 f"Gain over {title}, paired by the seeds that both have, with the 95 % interval of "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -178,3 +179,29 @@ def test_the_frameworks_own_metric(tmp_path, metric):
     score = [json.loads(line) for line in log.read_text().splitlines()][-1]["mIoU"]
     assert done.stdout.splitlines()[-1] == f"| plain | {score:.1f} ({score:.1f}) |"
     assert "| mIoU | day, dusk |" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_method_starts_from_what_another_has_left(tmp_path):
+    streets = write_two_colour_streets(tmp_path / "camvid")
+    pairs = [option.split("=", 1) for option in small_network(streets)]
+    left = "{runs}/street/source_only.{arm}_{seed}/iter_2.pth"
+    plan = {
+        "name": "street",
+        "config": str(CONFIGS / "fcn_thin_r50_camvid.py"),
+        "arms": ["plain"],
+        "seeds": [1],
+        "options": {key: yaml.safe_load(value) for key, value in pairs if "seed" not in key},
+        "methods": {"further": {"options": {"load_from": left}}, "source_only": {}},
+        "baselines": ["source_only.plain"],
+    }
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    words = [sys.executable, TOOL, tmp_path / "plan.yaml", "--jobs", "2", "--out", tmp_path / "out"]
+    done = subprocess.run(words, cwd=ROOT, **TEXT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    began = [line for line in done.stdout.splitlines() if line.endswith("started")]
+    assert [line.split()[1] for line in began] == ["source_only.plain,", "further.plain,"]
+    log = (tmp_path / "out" / "street" / "further.plain_1" / "output.txt").read_text()
+    assert f"{tmp_path}/out/street/source_only.plain_1/iter_2.pth" in log
+    last = done.stdout.splitlines()[-2]  # the gain over the baseline stands behind its score
+    assert re.match(r"\| further.plain \| [\d.]+ \([\d.]+\) [+-]", last), last

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from plans import experiment_of, read_plan
+from runs import next_run, runs_of
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
@@ -19,10 +20,14 @@ def plan(tmp_path, text):
     return read_plan(path)
 
 
+def seeds_of(experiment):
+    return {word: row.seeds for word, row in experiment.rows.items()}
+
+
 def test_a_run_of_detectron2(tmp_path):
     options = "options: {SOLVER.BASE_LR: 1e-3, INPUT.MIN_SIZE_TRAIN: [48, 64]}\ntargets: [a_val]\n"
     (city,) = plan(tmp_path, GOOD + options)
-    assert city.seeds == {"plain": [1, 2], "snr": [1, 2]}
+    assert seeds_of(city) == {"plain": [1, 2], "snr": [1, 2]}
     assert city.arguments("snr", 2, Path("runs/snr_2")) == [
         config_path(BOXES).replace(".yaml", "_snr.yaml"),
         *("SOLVER.BASE_LR", "1e-3", "INPUT.MIN_SIZE_TRAIN", "[48, 64]"),
@@ -50,9 +55,58 @@ def test_arms_with_seeds_of_their_own_and_several_experiments(tmp_path):
     two = f"- {{name: a, config: {BOXES}, arms: {{plain: , snr: [1]}}, seeds: [1, 2]}}\n"
     two += f"- {{name: b, config: {PIXELS}, arms: [plain], seeds: [3]}}\n"
     first, second = plan(tmp_path, two)
-    assert first.seeds == {"plain": [1, 2], "snr": [1]}
-    assert second.seeds == {"plain": [3]} and not second.targets
+    assert seeds_of(first) == {"plain": [1, 2], "snr": [1]}
+    assert seeds_of(second) == {"plain": [3]} and not second.targets
     assert (second.title, second.source) == ("b", None)
+
+
+METHODS = """
+options: {SOLVER.MAX_ITER: 9}
+targets: [a_val]
+methods:
+  source_only: {shared_with: base}
+  da:
+    config: detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_da.yaml
+    title: adversarial
+    options: {MODEL.WEIGHTS: "{runs}/base/{arm}_{seed}/model_final.pth"}
+baselines: [source_only.snr]
+"""
+
+
+def test_each_method_has_each_arm_and_runs_may_be_shared(tmp_path):
+    (city,) = plan(tmp_path, GOOD + METHODS)
+    assert list(city.rows) == ["source_only.plain", "source_only.snr", "da.plain", "da.snr"]
+    assert city.rows["source_only.snr"].title == "source only: SNR, the config's default"
+    assert city.rows["da.plain"].title == "adversarial: plain"
+    runs = {run.word: run for run in runs_of([city], Path("out")) if run.seed == 2}
+    shared, own = runs["source_only.snr"], runs["da.snr"]
+    (base,) = plan(tmp_path, GOOD.replace("city\n", "base\n", 1) + "options: {SOLVER.MAX_ITER: 9}")
+    (theirs,) = (r for r in runs_of([base], Path("out")) if (r.word, r.seed) == ("snr", 2))
+    assert (shared.folder, shared.asked) == (theirs.folder, theirs.asked)  # of all it was tested on
+    assert own.folder == Path("out/city/da.snr_2")
+    assert own.arguments == [
+        config_path(BOXES).replace(".yaml", "_to_foggy_da_snr.yaml"),
+        *("SOLVER.MAX_ITER", "9", "MODEL.WEIGHTS", "out/base/snr_2/model_final.pth"),
+        *("DATASETS.TEST", "('a_val',)", "SEED", "2", "OUTPUT_DIR", "out/city/da.snr_2"),
+    ]
+    assert own.starts_from == [shared.folder / "model_final.pth"] and not shared.starts_from
+
+
+def test_what_a_run_starts_from_comes_first(tmp_path):
+    (city,) = plan(tmp_path, GOOD + METHODS)
+    waiting = list(reversed(runs_of([city], tmp_path / "out")))
+    began = []
+    while run := next_run(waiting, began[-1:]):
+        waiting.remove(run)
+        began.append(run)
+    assert not waiting
+    for run in began:
+        for path in run.starts_from:
+            assert path.parent in [other.folder for other in began[: began.index(run)]]
+    alone = [run for run in began if run.word == "da.snr"]
+    assert next_run(alone, []) is alone[0]  # it says itself what is missing
+    shared = [run for run in began if run.word == "source_only.snr" and run.seed == alone[0].seed]
+    assert next_run(alone[:1], shared) is None
 
 
 def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
@@ -86,6 +140,11 @@ def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
         (GOOD + "options: {MODEL: {SNR: 1}}\n", "options: MODEL must be a key in dots with a word"),
         (GOOD + "source: [a_val]\n", "city: source must be in words"),
         (GOOD + "targets: rain\n", "city: targets must be a list of names"),
+        (GOOD + "methods: [da]\n", "city: methods must be a mapping of names"),
+        (GOOD + "methods: {a.b: {}}\n", "methods: a.b must be letters, digits and underscores"),
+        (GOOD + "methods: {da: {arm: snr}}\n", "method da: must be a mapping of config, options"),
+        (GOOD + "methods: {da: {config: no.yaml}}\n", "method da: config file not found: no.yaml"),
+        (GOOD + "baselines: [instance_norm]\n", "there is no instance_norm among plain, snr"),
         (
             f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,
             "plan.yaml: two experiments have the name a; give one another name",

@@ -88,7 +88,7 @@ def record(plan, tmp_path):
     (city,) = read_plan(plan)
     runs = runs_of([city], tmp_path / "runs")
     for run in runs:
-        write_run(run, SCORES[run.arm][run.seed])
+        write_run(run, SCORES[run.word][run.seed])
     write_record(record_of(city, runs, plan, None), tmp_path / "kept")
     (found,) = read_records(tmp_path / "kept")
     return found
