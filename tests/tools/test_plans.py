@@ -8,6 +8,7 @@ from runs import next_run, runs_of
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
+from tests.end_to_end.conftest import ROOT
 
 BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city.yaml"
 PIXELS = "segmentation/fcn_thin_r50_camvid.py"
@@ -107,6 +108,15 @@ def test_what_a_run_starts_from_comes_first(tmp_path):
     assert next_run(alone, []) is alone[0]  # it says itself what is missing
     shared = [run for run in began if run.word == "source_only.snr" and run.seed == alone[0].seed]
     assert next_run(alone[:1], shared) is None
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("benchmarks/plans/*.yaml")), ids=lambda p: p.stem)
+def test_the_plans_that_are_shipped(path):
+    experiments = read_plan(path)
+    runs = runs_of(experiments, Path("out"))
+    assert all(run.arguments for run in runs)
+    for experiment in experiments:
+        assert experiment.source is not None and experiment.title != experiment.name
 
 
 def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
