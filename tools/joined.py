@@ -91,6 +91,7 @@ def _run(parts: Sequence[Mapping], runs: Sequence[Mapping]) -> dict:
     }
     if source is not None:
         found["scores"][source] = statistics.fmean(number(run["scores"][source]) for run in runs)
+        found["classes"][source] = _mean_classes([run["classes"].get(source, {}) for run in runs])
     curves = {}
     for name in first["curves"]:
         points = mean_curve(runs, name)
@@ -98,3 +99,9 @@ def _run(parts: Sequence[Mapping], runs: Sequence[Mapping]) -> dict:
             iterations, values = zip(*points, strict=True)
             curves[name] = {"iterations": iterations, "values": values}
     return {**about, "status": "finished", **found, "curves": curves}
+
+
+def _mean_classes(runs: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """Each class that all runs have scored."""
+    common = [name for name in runs[0] if all(name in run for run in runs)]
+    return {name: statistics.fmean(number(run[name]) for run in runs) for name in common}

@@ -214,7 +214,8 @@ def _origin(record: Mapping) -> str:
     )
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     runs = [run for arm in record["arms"].values() for run in arm["runs"]]
-    commits = sorted({run["commit"] or "unknown" for run in runs})
+    # of a joined run several
+    commits = sorted({one for run in runs for one in (run["commit"] or "unknown").split(", ")})
     commands = [f"    {record['command']}    # all of it"]
     for arm in record["arms"].values():
         run = arm["runs"][0]

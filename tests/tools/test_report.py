@@ -195,6 +195,9 @@ def test_runs_that_held_out_one_domain_each_make_one_table(record):
     alone = {**record, "name": "alone"}
     parts = [held_out(record, FOG), alone, held_out(record, RAIN)]
     del parts[2]["arms"]["plain"]["runs"][0]  # has not run yet
+    (rain,) = [run for run in parts[2]["arms"]["plain"]["runs"] if run["seed"] == 2]
+    rain |= {"commit": "1123456789ab", "classes": {CLEAR: {"person": 52.0, "car": 55.0}}}
+    rain["classes"][RAIN] = {"person": 2.0, "car": 4.0}
     together, same = join(parts)
     assert same is alone
     assert together["name"] == "city" and together["domains"] == [FOG, RAIN, CLEAR]
@@ -205,7 +208,9 @@ def test_runs_that_held_out_one_domain_each_make_one_table(record):
         {FOG: 19.0, RAIN: 8.0, CLEAR: 51 + of_source},
     ]
     assert figures.scores(together, "plain", figures.UNSEEN) == {2: 13.5, 3: 13.5}
-    assert runs[0]["classes"][RAIN]["car"] == 4.0 and CLEAR not in runs[0]["classes"]
+    assert runs[0]["classes"][RAIN]["car"] == 4.0
+    assert runs[0]["classes"][CLEAR] == {"person": 51.5, "car": 54.0}
+    assert "commit 0123456789ab, 1123456789ab, unknown." in comparison(together)
     loss = record["arms"]["plain"]["runs"][0]["curves"]["loss"]
     assert list(runs[0]["curves"]["loss"]["values"]) == loss["values"]
     (failed,) = together["arms"]["dsu"]["runs"]
