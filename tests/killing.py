@@ -8,8 +8,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import resource
 import runpy
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +21,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
-    ["torch", "cv2", "detectron2.engine", "mmseg.apis", "mmpretrain.apis", "moderngl"]
+    [
+        *("matplotlib.pyplot", "moderngl", "sklearn.datasets", "torch.utils.tensorboard"),
+        *("snr_plugins.detection.launch", "snr_plugins.openmmlab.launch", "snr_plugins.city"),
+        *("snr_plugins.segmentation", "snr_plugins.classification", "mmseg.apis", "mmpretrain.apis"),
+    ]
 )
 
 
@@ -28,26 +34,40 @@ class Command:
     """A command that may be started again.
 
     Args:
-        words: a script below the repository's root and its arguments.
+        words: a script below the repository's root and its arguments, run in ``cwd``.
         out: the folder that it writes.
         results: what is there by name, read from ``out``; parts of it may be there after a kill.
         env: more variables of its environment.
+        cwd: the folder that it runs in.
+        file_size: bytes that a file may have, in place of a disk that is full.
     """
 
     words: list
     out: Path
     results: Callable[[Path], Mapping[str, object]]
     env: dict[str, str] = field(default_factory=dict)
+    cwd: Path = ROOT
+    file_size: int | None = None
 
     def start(self) -> multiprocessing.Process:
-        words = [str(word) for word in self.words]
-        process = SERVER.Process(target=_run, args=(words, self.env, self.log))
+        self.out.parent.mkdir(exist_ok=True)
+        process = SERVER.Process(target=_run, args=(self,))
         process.start()
         return process
 
     @property
     def log(self) -> Path:
         return self.out.with_name(f"{self.out.name}.log")
+
+    def error(self) -> str:
+        """Run it to its end, which is one sentence and status 1."""
+        process = self.start()
+        process.join()
+        said = self.log.read_text()
+        assert process.exitcode == 1, said[-3000:]
+        *_, last = said.splitlines()
+        assert last.startswith("error: "), said[-3000:]
+        return last
 
     def finish(self) -> dict[str, object]:
         """Run it to its end; its results."""
@@ -57,15 +77,36 @@ class Command:
         return dict(self.results(self.out))
 
 
-def _run(words: list[str], env: dict[str, str], log: Path) -> None:
-    os.environ.update(env)
-    os.chdir(ROOT)
-    with log.open("w") as file:
+def _run(command: Command) -> None:
+    os.environ.update(command.env)
+    os.chdir(command.cwd)
+    with command.log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    sys.argv = words
-    sys.path.insert(0, str(ROOT / words[0]).rpartition("/")[0])
-    runpy.run_path(words[0], run_name="__main__")
+    if command.file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_size, command.file_size))
+    script, *arguments = map(str, command.words)
+    sys.argv = [script, *arguments]
+    sys.path.insert(0, str((ROOT / script).parent))
+    runpy.run_path(str(ROOT / script), run_name="__main__")
+
+
+def kill(process: multiprocessing.Process) -> None:
+    """SIGKILL to it and what it has started, as when a machine goes down."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for pid in (process.pid, *map(int, children)):
+        os.kill(pid, signal.SIGKILL)
+    process.join()
+    for pid in children:  # orphans now: gone, or a zombie that holds nothing
+        while Path(f"/proc/{pid}/stat").exists() and " Z " not in _text(f"/proc/{pid}/stat"):
+            time.sleep(0.01)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return " Z "
 
 
 def kill_and_start_again(command: Command, kills: int, seed: int) -> None:
@@ -86,8 +127,7 @@ def kill_and_start_again(command: Command, kills: int, seed: int) -> None:
         process.join(moment * duration)
         told = f"seed {seed}, kill {killed} at {moment:.3f} of {duration:.1f} s"
         if process.exitcode is None:
-            process.kill()
-            process.join()
+            kill(process)
             killed += 1
             found = command.results(command.out) if command.out.exists() else {}
             assert found.items() <= whole.items(), told
