@@ -1,6 +1,7 @@
 """Runs a command, kills it at random moments and starts it again: what is there must be whole.
 
-Processes are forked from one that has imported the frameworks: a try costs its work alone.
+Processes are forked from one that has imported the frameworks: a try costs its work alone. No file
+of the repository may be changed meanwhile, as each reads it anew.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Command:
         env: more variables of its environment.
         cwd: the folder that it runs in.
         file_size: bytes that a file may have, in place of a disk that is full.
+        forked: whether it needs the frameworks; to import all of them is a minute's work.
     """
 
     words: list
@@ -48,10 +50,14 @@ class Command:
     env: dict[str, str] = field(default_factory=dict)
     cwd: Path = ROOT
     file_size: int | None = None
+    forked: bool = True
 
     def start(self) -> multiprocessing.Process:
         self.out.parent.mkdir(exist_ok=True)
-        process = SERVER.Process(target=_run, args=(self,))
+        words = [str(word) for word in self.words]
+        how = (self.env, self.cwd, self.log, self.file_size)
+        context = SERVER if self.forked else multiprocessing.get_context("spawn")
+        process = context.Process(target=_run, args=(words, *how))
         process.start()
         return process
 
@@ -77,18 +83,20 @@ class Command:
         return dict(self.results(self.out))
 
 
-def _run(command: Command) -> None:
-    os.environ.update(command.env)
-    os.chdir(command.cwd)
-    with command.log.open("w") as file:
+def _run(
+    words: list[str], env: dict[str, str], cwd: Path, log: Path, file_size: int | None
+) -> None:
+    os.environ.update(env)
+    os.chdir(cwd)
+    with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    if command.file_size is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_size, command.file_size))
-    script, *arguments = map(str, command.words)
-    sys.argv = [script, *arguments]
-    sys.path.insert(0, str((ROOT / script).parent))
-    runpy.run_path(str(ROOT / script), run_name="__main__")
+    if file_size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    sys.argv = words
+    script = ROOT / words[0]
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def kill(process: multiprocessing.Process) -> None:

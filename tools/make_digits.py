@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from snr_plugins.data.output import naming_disk_faults
 from snr_plugins.errors import InputError
 
 SIZE = 32  # pixels
@@ -95,10 +94,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/digits"))
     args = parser.parse_args()
     try:
-        with naming_disk_faults(args.out, "mend the disk or folder"):
-            count = write_digits(args.out)
+        count = write_digits(args.out)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {args.out} cannot be written ({error.strerror}): mend the disk or folder")
     print(f"{count} digits in {len(STYLES)} styles: {args.out}/{{{','.join(STYLES)}}}")
 
 

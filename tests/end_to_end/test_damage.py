@@ -59,7 +59,7 @@ def test_no_room_for_a_checkpoint(training, tmp_path):
 @pytest.mark.parametrize("name", WRITERS)
 def test_no_room_for_what_a_tool_writes(name, tmp_path):
     command = WRITERS[name](tmp_path)
-    command.file_size = 100
+    command.forked, command.file_size = False, 1000
     assert "cannot be written (File too large)" in command.error()
     assert not command.out.exists() or not any(command.out.iterdir())
     command.file_size = None
@@ -72,9 +72,13 @@ def test_no_room_for_what_a_tool_writes(name, tmp_path):
     "`shrink_checkpoint.py` and for the run of each framework",
     "one sentence names it",
 )
-@pytest.mark.parametrize("make", [*TRAININGS.values(), *WRITERS.values()])
+@pytest.mark.parametrize(
+    "make",
+    [*WRITERS.values(), *(pytest.param(make, marks=pytest.mark.slow) for make in TRAININGS.values())],
+)
 def test_nowhere_to_write(make, tmp_path):
     command = make(tmp_path)
+    command.forked = make in TRAININGS.values()
     command.words = [str(word).replace(str(command.out), "/proc/out") for word in command.words]
     error = command.error()
     assert "/proc" in error and ("cannot be written" in error or "written to" in error)

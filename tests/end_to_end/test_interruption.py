@@ -193,7 +193,9 @@ def test_what_writes_data_or_weights_is_killed(name, tmp_path):
 
 @pytest.mark.parametrize("name", QUICK)
 def test_what_writes_data_or_weights_is_killed_twice(name, tmp_path):
-    kill_and_start_again(QUICK[name](tmp_path), 2, SEED)
+    command = QUICK[name](tmp_path)
+    command.forked = False
+    kill_and_start_again(command, 2, SEED)
 
 
 @pytest.mark.slow
