@@ -55,6 +55,13 @@ class Trainer(DefaultTrainer):
             hooks.insert(last + 1, augmented)  # before the writers, which record its scores
         return hooks
 
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As DefaultTrainer's; a run that ended before it wrote all of model_final writes it."""
+        super().resume_or_load(resume)
+        last = os.path.basename(self.checkpointer.get_checkpoint_file())
+        if resume and self.start_iter >= self.max_iter and last != "model_final.pth":
+            self.checkpointer.save("model_final", iteration=self.iter)
+
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> object:
         """As DefaultTrainer's, but a resumed run goes on with the images that it would have seen.

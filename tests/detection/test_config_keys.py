@@ -35,22 +35,21 @@ def keys_of_ours():
     "A letter lost, doubled or exchanged in each key of ours in a config of Detectron2, in the file "
     "and on the command line",
     "the key is refused by its name",
-    tries=6,
+    tries=2,
 )
 @pytest.mark.parametrize("key", keys_of_ours())
 def test_a_misspelt_key_is_refused(key, tmp_path):
-    for seed in range(3):
-        section, _, name = key.rpartition(".")
-        wrong = f"{section}.{misspelt(name, seed)}"
-        with pytest.raises(InputError, match=wrong.replace(".", r"\.")):
-            load_config(CONFIG, [wrong, "1"])
-        nested = 1
-        for part in reversed(wrong.split(".")):
-            nested = {part: nested}
-        path = tmp_path / "own.yaml"
-        path.write_text(yaml.safe_dump({"_BASE_": str(CONFIG), **nested}))
-        with pytest.raises(InputError, match=wrong.replace(".", r"\.")):
-            load_config(str(path))
+    section, _, name = key.rpartition(".")
+    wrong = f"{section}.{misspelt(name)}"
+    with pytest.raises(InputError, match=wrong.replace(".", r"\.")):
+        load_config(CONFIG, [wrong, "1"])
+    nested = 1
+    for part in reversed(wrong.split(".")):
+        nested = {part: nested}
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({"_BASE_": str(CONFIG), **nested}))
+    with pytest.raises(InputError, match=wrong.replace(".", r"\.")):
+        load_config(str(path))
 
 
 def test_there_are_keys_to_misspell():
