@@ -25,7 +25,12 @@ SERVER.set_forkserver_preload(
     [
         *("matplotlib.pyplot", "moderngl", "sklearn.datasets", "torch.utils.tensorboard"),
         *("snr_plugins.detection.launch", "snr_plugins.openmmlab.launch", "snr_plugins.city"),
-        *("snr_plugins.segmentation", "snr_plugins.classification", "mmseg.apis", "mmpretrain.apis"),
+        *(
+            "snr_plugins.segmentation",
+            "snr_plugins.classification",
+            "mmseg.apis",
+            "mmpretrain.apis",
+        ),
     ]
 )
 

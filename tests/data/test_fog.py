@@ -52,6 +52,12 @@ def test_two_processes_write_the_same_bytes_elsewhere(tree, tmp_path):
     assert foggy_files(tmp_path / "elsewhere") == foggy_files(tree)
 
 
+@pytest.mark.fault(
+    "interruption",
+    "Foggy images that are cut short or missing",
+    "`make_foggy.py` makes them again and leaves the others as they are",
+    tries=2,
+)
 def test_a_second_call_mends_and_leaves_what_is_whole(tree):
     write_foggy(tree, splits=["val"], betas=[0.01], progress=False)
     files = sorted((tree / "leftImg8bit_foggy").rglob("*.png"))
@@ -123,6 +129,12 @@ def make_foggy(*arguments: object, limit: str = "") -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.fault(
+    "interruption",
+    "A full disk and a folder that nobody can write to, for `make_foggy.py`",
+    "one sentence, nothing is half-written, and started again it goes on",
+    tries=2,
+)
 @pytest.mark.skipif(sys.platform != "linux", reason="needs ulimit and /proc")
 def test_a_full_disk_or_a_folder_that_cannot_be_written_ends_in_one_sentence(tree):
     # A limit of no bytes a file stands for the full disk: the error comes while writing.

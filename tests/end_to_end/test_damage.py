@@ -74,7 +74,10 @@ def test_no_room_for_what_a_tool_writes(name, tmp_path):
 )
 @pytest.mark.parametrize(
     "make",
-    [*WRITERS.values(), *(pytest.param(make, marks=pytest.mark.slow) for make in TRAININGS.values())],
+    [
+        *WRITERS.values(),
+        *(pytest.param(make, marks=pytest.mark.slow) for make in TRAININGS.values()),
+    ],
 )
 def test_nowhere_to_write(make, tmp_path):
     command = make(tmp_path)
@@ -103,7 +106,9 @@ def test_two_runs_in_one_folder(framework, tmp_path):
     assert len(list(command.out.glob("2*"))) <= 1  # MMEngine's log of the first
     kill(first)
     third = command.start()
-    while "esum" not in command.log.read_text() and "Starting training" not in command.log.read_text():
+    while (
+        "esum" not in command.log.read_text() and "Starting training" not in command.log.read_text()
+    ):
         assert third.exitcode is None, command.log.read_text()[-3000:]
         time.sleep(0.1)
     kill(third)

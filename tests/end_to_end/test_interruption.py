@@ -135,7 +135,9 @@ def shrink(tmp_path):
     weights = torchvision.models.resnet18().state_dict()
     torch.save({"model": weights}, tmp_path / "whole.pth")
     small = tmp_path / "out" / "small.pth"
-    return Command(["tools/shrink_checkpoint.py", tmp_path / "whole.pth", small], small.parent, files)
+    return Command(
+        ["tools/shrink_checkpoint.py", tmp_path / "whole.pth", small], small.parent, files
+    )
 
 
 def compare(tmp_path):

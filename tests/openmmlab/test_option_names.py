@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ from snr_plugins.nn import LAYERS, layer_options
 from snr_plugins.openmmlab.launch import bad_input, load_config
 from tests.misspelling import misspelt
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+TO_DUSK = "segmentation/adaptation/deeplabv3plus_thin_r50_camvid_to_dusk"
 CAMVID = config_path("segmentation/fcn_thin_r50_camvid_snr.py")
 RESNET = {"type": "ResNet", "depth": 18, "_scope_": "mmseg"}
 # Options of what no shipped config uses
@@ -56,11 +55,17 @@ def components(value):
 
 @pytest.fixture(scope="module")
 def used():
-    """An example of each component in the shipped configs, by its type."""
+    """An example of each component in some shipped configs, by its type."""
     found = {}
-    for path in [*CONFIGS.glob("segmentation/**/*.py"), *CONFIGS.glob("classification/*.py")]:
-        if "_base_" not in path.parts:
-            found |= dict(components(Config.fromfile(path).to_dict()))
+    for name in (
+        "segmentation/fcn_thin_r50_camvid_snr",
+        "segmentation/drn_d_105_gta5_snr",
+        "segmentation/deeplabv2_r101_gta5_snr",
+        *(f"{TO_DUSK}_{method}_snr" for method in ("maxsquare", "mcd", "mean_teacher")),
+        "classification/mobilenet_v2_pacs_m3sda_snr",
+        "classification/resnet18_digits_snr",
+    ):
+        found |= dict(components(Config.fromfile(config_path(f"{name}.py")).to_dict()))
     return found
 
 
@@ -78,7 +83,8 @@ OURS = {name: (scope, registry) for scope, registry, name in registered()}
 
 def refusal(name, used, **options):
     scope, registry = OURS[name]
-    config = {**EXAMPLES.get(name, {}), **used.get(name, {}), "type": name, **options}
+    example = used.get(name) or used.get(f"SNR{name}") or EXAMPLES.get(name, {})
+    config = {**example, "type": name, **options}
     with DefaultScope.overwrite_default_scope(scope), pytest.raises(Exception) as raised:  # noqa: PT011
         registry.build(ConfigDict(config))
     return bad_input(raised.value)
