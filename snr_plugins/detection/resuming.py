@@ -76,11 +76,11 @@ class RandomNumbers(HookBase):
 
 def _get_state() -> dict:
     """Tensors and plain values, which ``torch.load`` reads with ``weights_only``."""
-    name, keys, *rest = np.random.get_state()
+    name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],  # type: ignore[union-attr]
+        "numpy": [name, torch.from_numpy(np.asarray(keys, np.int64)), *rest],
     }
 
 

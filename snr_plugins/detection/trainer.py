@@ -47,7 +47,7 @@ class Trainer(DefaultTrainer):
         return OrderedDict((f"{name}_TTA", scores) for name, scores in results.items())
 
     def build_hooks(self) -> list[HookBase | None]:
-        """With `RandomNumbers`; with TEST.AUG.ENABLED the end is scored a second time, augmented."""
+        """With `RandomNumbers`; with TEST.AUG.ENABLED the end is scored twice, once augmented."""
         hooks = [RandomNumbers(), *super().build_hooks()]  # first: it sees the end of the step
         if self.cfg.TEST.AUG.ENABLED:
             last = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))

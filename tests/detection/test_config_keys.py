@@ -32,8 +32,8 @@ def keys_of_ours():
 
 @pytest.mark.fault(
     "interruption",
-    "A letter lost, doubled or exchanged in each key of ours in a config of Detectron2, in the file "
-    "and on the command line",
+    "A letter lost, doubled or exchanged in each key of ours in a config of Detectron2, in the "
+    "file and on the command line",
     "the key is refused by its name",
     tries=2,
 )

@@ -52,8 +52,8 @@ def test_no_room_for_a_checkpoint(training, tmp_path):
 
 @pytest.mark.fault(
     "interruption",
-    "The disk is full (a limit on the size of files) when `make_digits.py`, `convert_checkpoint.py` "
-    "or `shrink_checkpoint.py` writes",
+    "The disk is full (a limit on the size of files) when `make_digits.py`, "
+    "`convert_checkpoint.py` or `shrink_checkpoint.py` writes",
     "one sentence names it, nothing is left behind, and started again with room it ends",
 )
 @pytest.mark.parametrize("name", WRITERS)
@@ -133,6 +133,21 @@ def test_a_dataset_is_deleted(framework, tmp_path):
     assert last.endswith(" is gone: restore it and go on")
     shutil.move(tmp_path / "away", where)
     kill(start_long(command))
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    "interruption",
+    "SIGKILL while Detectron2 writes `model_final.pth`, with the same iteration's checkpoint written",
+    "`--resume` writes it again, though no iteration is left",
+)
+def test_the_final_checkpoint_was_cut_off(tmp_path):
+    command = detectron2_alone(tmp_path)
+    whole = command.finish()
+    final = command.out / "model_final.pth"
+    final.write_bytes(final.read_bytes()[:1000])
+    (command.out / "last_checkpoint").write_text("model_0000004.pth")
+    assert command.finish() == whole
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_a_misspelt_option_of_a_layer_is_refused(layer, option):
 
 @pytest.mark.fault(
     "interruption",
-    "A letter lost, doubled or exchanged in each top-level name that `--cfg-options` may begin with",
+    "A letter lost, doubled or exchanged in each name that `--cfg-options` may begin with",
     "the name is refused, and the one that is meant is said",
 )
 @pytest.mark.parametrize("name", sorted(Config.fromfile(CAMVID).keys()))
