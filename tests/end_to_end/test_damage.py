@@ -138,7 +138,7 @@ def test_a_dataset_is_deleted(framework, tmp_path):
 @pytest.mark.slow
 @pytest.mark.fault(
     "interruption",
-    "SIGKILL while Detectron2 writes `model_final.pth`, with the same iteration's checkpoint written",
+    "SIGKILL while Detectron2 writes `model_final.pth` after the last iteration's checkpoint",
     "`--resume` writes it again, though no iteration is left",
 )
 def test_the_final_checkpoint_was_cut_off(tmp_path):
