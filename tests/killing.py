@@ -6,6 +6,7 @@ of the repository may be changed meanwhile, as each reads it anew.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -108,7 +109,8 @@ def kill(process: multiprocessing.Process) -> None:
     """SIGKILL to it and what it has started, as when a machine goes down."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     for pid in (process.pid, *map(int, children)):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGKILL)
     process.join()
     for pid in children:  # orphans now: gone, or a zombie that holds nothing
         while Path(f"/proc/{pid}/stat").exists() and " Z " not in _text(f"/proc/{pid}/stat"):
