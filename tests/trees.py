@@ -81,6 +81,37 @@ def write_cityscapes_tree(
     return root
 
 
+SKY = 23
+
+
+def write_stereo_tree(root: Path) -> Path:
+    """`write_cityscapes_tree` with what fog is made from: everything 20 m away but the sky.
+
+    Grey 128; the sky, above row 10, brighter.
+    """
+    write_cityscapes_tree(root)
+    camera = {
+        "extrinsic": {"baseline": 0.2},
+        "intrinsic": {"fx": 1000.0, "fy": 1000.0, "u0": WIDTH / 2 - 0.5, "v0": HEIGHT / 2 - 0.5},
+    }
+    for stem in PAINTED:
+        city = stem.split("_")[0]
+        for folder in ("disparity", "camera"):
+            (root / folder / "val" / city).mkdir(parents=True, exist_ok=True)
+        disparity = np.full((HEIGHT, WIDTH), 10 * 256 + 1, np.uint16)  # 0.2 * 1000 / 20
+        Image.fromarray(disparity).save(root / "disparity/val" / city / f"{stem}_disparity.png")
+        (root / "camera/val" / city / f"{stem}_camera.json").write_text(json.dumps(camera))
+        image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+        image[:10] = (210, 220, 230)
+        image[:10, :20] = (150, 160, 170)  # a darker cloud
+        Image.fromarray(image).save(root / "leftImg8bit/val" / city / f"{stem}_leftImg8bit.png")
+        label = root / "gtFine/val" / city / f"{stem}_gtFine_labelIds.png"
+        ids = np.asarray(Image.open(label)).copy()
+        ids[:10] = SKY
+        Image.fromarray(ids).save(label)
+    return root
+
+
 # Two frames of KITTI: the box of each object, floats as in the real files.
 KITTI = {
     "000000": (

@@ -26,8 +26,9 @@ from pathlib import Path
 from arms import ARMS
 from experiments import Experiment
 from plans import experiment_of, read_plan
-from runs import LOG, Run, run_all, runs_of, sole_user
+from runs import LOG, Run, run_all, runs_of
 
+from snr_plugins.data.output import sole_user
 from snr_plugins.errors import InputError
 from snr_plugins.results import Scores, table
 

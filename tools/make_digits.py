@@ -10,6 +10,7 @@ those without a dataset; needs scikit-learn, and nothing from a network.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,8 @@ def write_digits(out: Path) -> int:
         raise InputError("the digits are scikit-learn's: pip install scikit-learn") from None
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: remove it, or give another --out")
+    unfinished = out.with_name(f".{out.name}.partial")  # out is there whole or not at all
+    shutil.rmtree(unfinished, ignore_errors=True)
     digits = load_digits()
     random = np.random.default_rng(0)
     styles = list(STYLES.items())
@@ -77,9 +80,10 @@ def write_digits(out: Path) -> int:
         name, style = styles[index % len(styles)]
         grey = Image.fromarray((small * 255 / 16).astype(np.uint8)).resize((SIZE, SIZE))
         image = style(np.asarray(grey) / 255, random).clip(0, 255).astype(np.uint8)
-        folder = out / name / str(digit)
+        folder = unfinished / name / str(digit)
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{index:04}.png")
+    unfinished.replace(out)
     return len(digits.images)
 
 
@@ -93,6 +97,8 @@ def main() -> None:
         count = write_digits(args.out)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {args.out} cannot be written ({error.strerror}): mend the disk or folder")
     print(f"{count} digits in {len(STYLES)} styles: {args.out}/{{{','.join(STYLES)}}}")
 
 

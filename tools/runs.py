@@ -9,7 +9,6 @@ inherit then keeps another comparison out until the last of them has ended.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,24 +149,6 @@ def _check_folder(run: Run) -> None:
         raise InputError(
             f"{run.folder} was run with other arguments; give another name or --out, or remove it"
         )
-
-
-@contextlib.contextmanager
-def sole_user(folder: Path) -> Iterator[int]:
-    """Within this block no other comparison may use ``folder``; a descriptor that children keep.
-
-    Raises:
-        InputError: another one does, or a child of one.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"another comparison is at work in {folder}: wait for it, or give another --out"
-            ) from None
-        yield lock.fileno()
 
 
 def commit() -> str | None:

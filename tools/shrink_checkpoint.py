@@ -6,11 +6,14 @@ python tools/shrink_checkpoint.py output/X/model_final.pth weights.pth
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+from pathlib import Path
 
 import torch
 
+from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
 
 
@@ -33,8 +36,9 @@ def shrink(source: str, target: str) -> None:
         key: value.half() if value.dim() > 1 and value.is_floating_point() else value
         for key, value in model.items()
     }
-    torch.save({"model": weights}, f"{target}.part")
-    os.replace(f"{target}.part", target)
+    file = io.BytesIO()
+    torch.save({"model": weights}, file)
+    write_whole(Path(target), file.getvalue())
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -123,6 +124,13 @@ def write_whole(path: Path, content: bytes) -> None:
         raise InputError(
             f"{path} cannot be written ({error.strerror}): mend the disk or folder."
         ) from error
+
+
+def is_cut_archive(path: str | os.PathLike[str]) -> bool:
+    """Whether a file, such as torch.save writes, has been cut short; it is not unpacked."""
+    with open(path, "rb") as file:
+        start = file.read(2)
+    return not start or (start == b"PK" and not zipfile.is_zipfile(path))
 
 
 def is_whole(path: Path) -> bool:

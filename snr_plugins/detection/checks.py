@@ -28,6 +28,7 @@ from snr_plugins.detection.adaptation.config import check_adaptation
 from snr_plugins.detection.adaptation.mean_teacher import MeanTeacher
 from snr_plugins.detection.catalogue import check_class_count, class_names, labelled_part
 from snr_plugins.errors import InputError
+from snr_plugins.nn.coverage import describe_difference
 
 Detector = Callable[[CfgNode], nn.Module]  # what is registered: a class, or a function
 # What a head learns from, and the field of every box that holds it.
@@ -209,20 +210,15 @@ def _check_checkpoint(cfg: CfgNode) -> None:
             f"--resume: {path} is not a whole checkpoint ({type(error).__name__}); put the name of "
             "an earlier one into last_checkpoint beside it"
         ) from None
-    model = build_model(cfg).state_dict()
     # cell_anchors: of older versions of Detectron2, which it passes over itself
     saved = {name: value for name, value in saved.items() if "cell_anchors" not in name}
-    for verb, names in (
-        ("lacks", model.keys() - saved.keys() - {"pixel_mean", "pixel_std"}),
-        ("has, and this model lacks,", saved.keys() - model.keys()),
-        ("has another shape of", {n for n in model if n in saved and _differ(model[n], saved[n])}),
-    ):
-        if names:
-            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise InputError(
-                f"--resume: {path} was written by another model: it {verb} {min(names)}{others}; "
-                "set another OUTPUT_DIR, and MODEL.WEIGHTS to that file to start from it"
-            )
+    own = build_model(cfg).state_dict()
+    own = {n: own[n] for n in own if n in saved or n not in ("pixel_mean", "pixel_std")}
+    if difference := describe_difference(own, saved):
+        raise InputError(
+            f"--resume: {path} was written by another model: it {difference}; set another "
+            "OUTPUT_DIR, and MODEL.WEIGHTS to that file to start from it"
+        )
 
 
 def _is_whole_archive(path: str) -> bool:
@@ -232,10 +228,6 @@ def _is_whole_archive(path: str) -> bool:
             return archive.testzip() is None
     except (zipfile.BadZipFile, OSError):
         return False
-
-
-def _differ(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
-    return tuple(ours.shape) != tuple(theirs.shape)
 
 
 def _check_output_dir(folder: str) -> None:

@@ -15,6 +15,7 @@ from detectron2.modeling.backbone import BACKBONE_REGISTRY
 from torch import nn
 
 from snr_plugins.configs import shipped_root
+from snr_plugins.data.files import is_cut_archive
 from snr_plugins.detection.adaptation.config import add_adaptation_config
 from snr_plugins.detection.own_data import register_own_datasets
 from snr_plugins.errors import InputError
@@ -198,3 +199,5 @@ def _check_weights(weights: str) -> None:
             f"MODEL.WEIGHTS: {file} does not exist; name a checkpoint, or give '' to start from "
             "random weights"
         )
+    if os.path.isfile(file) and is_cut_archive(file):
+        raise InputError(f"MODEL.WEIGHTS: {file} is cut short; copy or download it again")

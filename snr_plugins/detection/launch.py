@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections import OrderedDict
+from contextlib import ExitStack
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
@@ -15,10 +16,13 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException
 
+from snr_plugins.data.output import naming_disk_faults, sole_user
 from snr_plugins.detection.checks import check_run
 from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
+
+GO_ON = "mend the disk or folder and go on with --resume"
 
 
 def run(args: argparse.Namespace) -> OrderedDict | None:
@@ -27,6 +31,14 @@ def run(args: argparse.Namespace) -> OrderedDict | None:
     check_run(cfg, args.eval_only, args.resume)
     # the config that is saved must find them from any working folder
     cfg = _with_weights(cfg, _absolute(cfg.MODEL.WEIGHTS))
+    with ExitStack() as held:
+        held.enter_context(naming_disk_faults(cfg.OUTPUT_DIR, GO_ON))
+        if comm.is_main_process() and not args.eval_only and "://" not in cfg.OUTPUT_DIR:
+            held.enter_context(sole_user(cfg.OUTPUT_DIR))
+        return _train_or_test(cfg, args)
+
+
+def _train_or_test(cfg: CfgNode, args: argparse.Namespace) -> OrderedDict | None:
     default_setup(cfg, args)
     if not args.eval_only:
         trainer = Trainer(cfg)

@@ -11,12 +11,15 @@ from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.modeling import GeneralizedRCNNWithTTA
+from detectron2.utils import comm
 from torch import nn
 
+from snr_plugins.detection.adaptation.config import training_pair
 from snr_plugins.detection.backbone import report_coverage
 from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.meta_arch import Restitution
 from snr_plugins.detection.photometric import photometric_mapper
+from snr_plugins.detection.resuming import RandomNumbers, go_on_with_the_next_images
 from snr_plugins.detection.stamp import Run
 from snr_plugins.errors import InputError
 
@@ -44,21 +47,33 @@ class Trainer(DefaultTrainer):
         return OrderedDict((f"{name}_TTA", scores) for name, scores in results.items())
 
     def build_hooks(self) -> list[HookBase | None]:
-        """With TEST.AUG.ENABLED the end of training is scored a second time, augmented."""
-        hooks = super().build_hooks()
+        """With `RandomNumbers`; with TEST.AUG.ENABLED the end is scored twice, once augmented."""
+        hooks = [RandomNumbers(), *super().build_hooks()]  # first: it sees the end of the step
         if self.cfg.TEST.AUG.ENABLED:
             last = max(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
             augmented = EvalHook(0, lambda: self.test_with_TTA(self.cfg, self.model))
             hooks.insert(last + 1, augmented)  # before the writers, which record its scores
         return hooks
 
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As DefaultTrainer's; a run that ended before it wrote all of model_final writes it."""
+        super().resume_or_load(resume)
+        last = os.path.basename(self.checkpointer.get_checkpoint_file())
+        if resume and self.start_iter >= self.max_iter and last != "model_final.pth":
+            self.checkpointer.save("model_final", iteration=self.iter)
+
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> object:
-        """As DefaultTrainer's; with INPUT.PHOTOMETRIC the colours of its images change."""
+        """As DefaultTrainer's, but a resumed run goes on with the images that it would have seen.
+
+        With INPUT.PHOTOMETRIC the colours of its images change.
+        """
+        mapper = photometric_mapper(cfg) if cfg.INPUT.PHOTOMETRIC else None
+        # a generator of its own: a seed drawn from the model's would shift the numbers of a run
+        # that is resumed
+        seed = cfg.SEED + comm.get_rank() if cfg.SEED >= 0 else None
         try:
-            if cfg.INPUT.PHOTOMETRIC:
-                return build_detection_train_loader(cfg, mapper=photometric_mapper(cfg))
-            return super().build_train_loader(cfg)
+            loader = build_detection_train_loader(cfg, mapper=mapper, seed=seed)
         except AssertionError as error:  # get_detection_dataset_dicts: "No valid data found in ..."
             if "No valid data" not in str(error):
                 raise
@@ -66,6 +81,9 @@ class Trainer(DefaultTrainer):
             raise InputError(
                 f"DATASETS.TRAIN: no image of {names} has a box; train on labelled images"
             ) from None
+        if training_pair(cfg) is None:  # whose order is its own
+            go_on_with_the_next_images(loader, cfg.SOLVER.IMS_PER_BATCH)
+        return loader
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

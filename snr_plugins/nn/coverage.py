@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -77,6 +77,24 @@ class CoverageReport:
             f"!!! PRETRAINED WEIGHTS DID NOT LOAD: the checkpoint {counts} (missing or of another "
             f"shape: {', '.join(missing[:3])}, ...); the rest starts at random. {self.hint}",
         )
+
+
+def describe_difference(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str | None:
+    """What is said of a checkpoint that was written by another model; None of one by the same.
+
+    Args:
+        own, saved: the tensors of the model and of the checkpoint by name.
+    """
+    common = own.keys() & saved.keys()
+    for verb, names in (
+        ("lacks", own.keys() - common),
+        ("has, and this model lacks,", saved.keys() - common),
+        ("has another shape of", {n for n in common if own[n].shape != saved[n].shape}),
+    ):
+        if names:
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            return f"{verb} {min(names)}{others}"
+    return None
 
 
 def _fits(loaded: dict[str, Tensor], key: str, own: Tensor) -> bool:

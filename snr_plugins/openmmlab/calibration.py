@@ -13,6 +13,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from snr_plugins.nn.calibration import calibrate_untrained
+from snr_plugins.openmmlab.random_numbers import drawing_nothing
 
 
 @HOOKS.register_module()
@@ -52,4 +53,5 @@ class CalibrateSNRHook(Hook):
             # of a batch of two domains, as SourceTargetPreProcessor has them, the source's style
             model.extract_feat(inputs["source"] if isinstance(inputs, dict) else inputs)
 
-        print_log(calibrate_untrained(model, batches(), forward), "current")
+        with drawing_nothing():
+            print_log(calibrate_untrained(model, batches(), forward), "current")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import inspect
 import os
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -15,7 +18,15 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
+from snr_plugins.data.output import naming_disk_faults, sole_user
 from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
+
+GO_ON = "mend the disk or folder and go on with --resume"
+# What OpenMMLab's launchers read beside what is MMEngine's runner's
+LAUNCHERS = ("tta_model", "tta_pipeline", "custom_imports")
+# Where each launcher says which process this is
+RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
 
 def main(argv: list[str]) -> None:
@@ -66,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     cfg.resume = args.resume
+    if args.resume and "load_from" not in (args.cfg_options or {}):
+        _start_anew_or_go_on(cfg)
     if args.launcher != "none" and not torch.cuda.is_available():
         raise InputError(
             f"--launcher {args.launcher}: MMEngine gives each process a GPU and torch sees none; "
@@ -85,14 +98,33 @@ def run(args: argparse.Namespace) -> None:
             )
     elif args.eval_only:
         cfg.load_from = args.eval_only
-    if cfg.load_from and "://" not in cfg.load_from and not os.path.isfile(cfg.load_from):
-        raise InputError(f"checkpoint {cfg.load_from} does not exist; name one that does")
+    with ExitStack() as held:
+        held.enter_context(naming_disk_faults(cfg.work_dir, GO_ON))
+        if not args.eval_only and os.environ.get(RANK[args.launcher], "0") == "0":
+            held.enter_context(sole_user(cfg.work_dir))
+        _train_or_test(cfg, args.eval_only)
+
+
+def _start_anew_or_go_on(cfg: Config) -> None:
+    """From the work folder's latest checkpoint; from the config's start where there is none yet.
+
+    MMEngine would take ``load_from`` for the run to go on with, in which configs of adaptation have
+    the network that they start from.
+    """
+    cfg.resume = find_latest_checkpoint(cfg.work_dir) is not None
+    if cfg.resume:
+        cfg.load_from = None
+
+
+def _train_or_test(cfg: Config, eval_only: bool) -> None:
+    checkpoint = find_checkpoint(cfg)
     runner = Runner.from_cfg(cfg)
-    check_class_count(runner, "test" if args.eval_only else "train")
-    if args.eval_only:
+    check_class_count(runner, "test" if eval_only else "train")
+    if eval_only:
         runner.test()
     else:
-        if cfg.resume and (cfg.load_from or find_latest_checkpoint(cfg.work_dir)):
+        if cfg.resume and checkpoint:
+            runner.register_hook(SameModelHook())
             _forget_start_weights(runner.model)
         runner.train()
 
@@ -124,6 +156,7 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
         )
     try:
         cfg = Config.fromfile(path)
+        _check_names(cfg, overrides or {})
         cfg.merge_from_dict(overrides or {})
     except (SyntaxError, KeyError, TypeError, AttributeError, OSError) as error:
         raise InputError(f"{path}: {error}") from None
@@ -133,6 +166,16 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
     cfg.setdefault("load_from", None)
     _hold_out(cfg)
     return cfg
+
+
+def _check_names(cfg: Config, overrides: dict[str, object]) -> None:
+    """MMEngine takes any name, and nobody reads one that is misspelt."""
+    known = {*cfg, *inspect.signature(Runner).parameters, *LAUNCHERS}
+    for name in (key.partition(".")[0] for key in overrides):
+        if name not in known:
+            similar = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"do you mean '{similar[0]}'" if similar else "correct it"
+            raise InputError(f"--cfg-options: the config has no '{name}'; {hint}")
 
 
 def _hold_out(cfg: Config) -> None:
@@ -179,6 +222,8 @@ def bad_input(error: Exception) -> str | None:
         return re.sub(r"class `\w+` in \S+\.py: ", "", last)
     if isinstance(error, KeyError) and "registry" in message:
         return message.splitlines()[0]
+    if isinstance(error, TypeError) and "got an unexpected keyword argument" in message:
+        return f"{message}; correct it in the config or in --cfg-options"
     if isinstance(error, FileNotFoundError) and "can not be found" in str(error):
         return f"checkpoint {error}"
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,38 +13,16 @@ from PIL import Image
 from snr_plugins.data.cityscapes import read_cityscapes
 from snr_plugins.data.fog import write_foggy
 from snr_plugins.errors import InputError
-from tests.trees import HEIGHT, IMAGE_NAMES, PAINTED, WIDTH, write_cityscapes_tree
+from tests.trees import HEIGHT, IMAGE_NAMES, WIDTH, write_stereo_tree
 
 ROOT = Path(__file__).parents[2]
 FOGS = [name for name in IMAGE_NAMES if name.startswith("foggy")]
 STEM = "aachen_000000_000019"
-SKY = 23
 
 
 @pytest.fixture
 def tree(tmp_path) -> Path:
-    """Everything 20 m away along the optical axis, but sky above row 10; grey 128, sky brighter."""
-    root = write_cityscapes_tree(tmp_path / "Städte ü")
-    camera = {
-        "extrinsic": {"baseline": 0.2},
-        "intrinsic": {"fx": 1000.0, "fy": 1000.0, "u0": WIDTH / 2 - 0.5, "v0": HEIGHT / 2 - 0.5},
-    }
-    for stem in PAINTED:
-        city = stem.split("_")[0]
-        for folder in ("disparity", "camera"):
-            (root / folder / "val" / city).mkdir(parents=True, exist_ok=True)
-        disparity = np.full((HEIGHT, WIDTH), 10 * 256 + 1, np.uint16)  # 0.2 * 1000 / 20
-        Image.fromarray(disparity).save(root / "disparity/val" / city / f"{stem}_disparity.png")
-        (root / "camera/val" / city / f"{stem}_camera.json").write_text(json.dumps(camera))
-        image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-        image[:10] = (210, 220, 230)
-        image[:10, :20] = (150, 160, 170)  # a darker cloud
-        Image.fromarray(image).save(root / "leftImg8bit/val" / city / f"{stem}_leftImg8bit.png")
-        label = root / "gtFine/val" / city / f"{stem}_gtFine_labelIds.png"
-        ids = np.asarray(Image.open(label)).copy()
-        ids[:10] = SKY
-        Image.fromarray(ids).save(label)
-    return root
+    return write_stereo_tree(tmp_path / "Städte ü")
 
 
 def foggy_files(root: Path) -> dict[str, bytes]:
@@ -75,6 +52,12 @@ def test_two_processes_write_the_same_bytes_elsewhere(tree, tmp_path):
     assert foggy_files(tmp_path / "elsewhere") == foggy_files(tree)
 
 
+@pytest.mark.fault(
+    "interruption",
+    "Foggy images that are cut short or missing",
+    "`make_foggy.py` makes them again and leaves the others as they are",
+    tries=2,
+)
 def test_a_second_call_mends_and_leaves_what_is_whole(tree):
     write_foggy(tree, splits=["val"], betas=[0.01], progress=False)
     files = sorted((tree / "leftImg8bit_foggy").rglob("*.png"))
@@ -146,6 +129,12 @@ def make_foggy(*arguments: object, limit: str = "") -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.fault(
+    "interruption",
+    "A full disk and a folder that nobody can write to, for `make_foggy.py`",
+    "one sentence, nothing is half-written, and started again it goes on",
+    tries=2,
+)
 @pytest.mark.skipif(sys.platform != "linux", reason="needs ulimit and /proc")
 def test_a_full_disk_or_a_folder_that_cannot_be_written_ends_in_one_sentence(tree):
     # A limit of no bytes a file stands for the full disk: the error comes while writing.

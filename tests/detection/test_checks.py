@@ -98,6 +98,12 @@ def test_resuming_needs_no_start_weights(dataset, check, eval_only):
         check(*gone, eval_only=eval_only)
 
 
+@pytest.mark.fault(
+    "interruption",
+    "A checkpoint of another network to go on from, in Detectron2",
+    "one sentence names a tensor that differs; nothing is written",
+    tries=4,
+)
 def test_a_checkpoint_of_another_model_is_not_gone_on_from(dataset, check, tmp_path):
     dataset("cars", {})
     save_checkpoint(check(file=PLAIN))
@@ -114,6 +120,12 @@ def test_a_checkpoint_of_another_model_is_not_gone_on_from(dataset, check, tmp_p
         check("MODEL.ROI_BOX_HEAD.FC_DIM", 64, resume=True)
 
 
+@pytest.mark.fault(
+    "interruption",
+    "A checkpoint that is absent or cut short to go on from, in Detectron2",
+    "one sentence names it",
+    tries=2,
+)
 def test_a_checkpoint_that_is_gone_or_cut_off_is_named(dataset, check, tmp_path):
     dataset("cars", {})
     save_checkpoint(check())

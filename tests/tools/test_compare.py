@@ -101,7 +101,7 @@ def test_killed_it_takes_its_runs_along_and_then_starts_them_anew(datasets, comm
             time.sleep(0.1)
         assert at_work(folder)
         other = command(TOOL, plan, "--out", tmp_path / "out")
-        assert "another comparison is at work in" in other.stderr and other.returncode == 1
+        assert "another process is at work in" in other.stderr and other.returncode == 1
         tool.send_signal(signal.SIGTERM)
     assert tool.returncode == 128 + signal.SIGTERM
     assert not at_work(folder)

@@ -10,9 +10,9 @@ from detectron2.data import DatasetFromList
 from detectron2.data.common import ToIterableDataset
 from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
-from detectron2.utils.events import get_event_storage, has_event_storage
 from torch.utils.data import IterableDataset, Sampler
 
+from snr_plugins.detection.resuming import iterations_done
 from snr_plugins.errors import InputError
 
 
@@ -71,9 +71,7 @@ class AlternatingSampler(Sampler):
         self._target = TrainingSampler(targets, seed=seed + 1)
 
     def __iter__(self) -> Iterator[int]:
-        # The trainer makes the iterator in its first step; workers inherit its storage.
-        done = get_event_storage().iter if has_event_storage() else 0
-        start = done * self.batch // 2
+        start = iterations_done() * self.batch // 2
         source = itertools.islice(self._source, start, None)
         target = itertools.islice(self._target, start, None)
         for of_source, of_target in zip(source, target, strict=False):

@@ -17,4 +17,5 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=20, log_metric_by_epoch=False),
     checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=200),
     stamp=dict(type="StampHook", metric="accuracy"),
+    random_numbers=dict(type="RandomNumbersHook"),
 )

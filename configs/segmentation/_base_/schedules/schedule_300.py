@@ -18,4 +18,5 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="SegVisualizationHook", interval=1),  # test.py --show-dir: all frames
     stamp=dict(type="StampHook"),
+    random_numbers=dict(type="RandomNumbersHook"),
 )

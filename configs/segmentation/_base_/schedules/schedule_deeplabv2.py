@@ -16,4 +16,5 @@ val_cfg = None
 default_hooks = dict(
     visualization=dict(interval=1),  # test.py --show-dir: all frames
     stamp=dict(type="StampHook"),
+    random_numbers=dict(type="RandomNumbersHook"),
 )
