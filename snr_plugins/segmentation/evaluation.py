@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 from mmseg.evaluation import IoUMetric
@@ -31,8 +32,8 @@ class DomainIoUMetric(IoUMetric):
         options: arguments of ``IoUMetric``.
 
     Raises:
-        InputError: a frame names no domain; at the end, if no frame was of this one, or the
-            dataset lacks one of ``classes``.
+        InputError: there is no such option; a frame names no domain; at the end, if no frame was of
+            this one, or the dataset lacks one of ``classes``.
     """
 
     def __init__(
@@ -42,6 +43,13 @@ class DomainIoUMetric(IoUMetric):
         classes: Sequence[str] | None = None,
         **options,
     ) -> None:
+        known = inspect.signature(IoUMetric).parameters
+        for name in options:  # IoUMetric takes any, and nobody reads one that is misspelt
+            if name not in known:
+                raise InputError(
+                    f"DomainIoUMetric has no option '{name}'; choose from: domain, classes, "
+                    f"{', '.join(known)}"
+                )
         super().__init__(prefix=prefix or domain, **options)
         self.domain = domain
         self.classes = classes
