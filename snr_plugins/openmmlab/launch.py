@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.dist import get_rank
+from mmengine.dist import is_distributed
 from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
@@ -29,8 +29,8 @@ def main(argv: list[str]) -> None:
         sentence = bad_input(error)
         if sentence is None:
             raise
-        if get_rank() == 0:
-            print(f"error: {sentence}", file=sys.stderr)
+        # whichever process it is: it may be the only one, and the others end by its end
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -66,7 +66,13 @@ def run(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     cfg.resume = args.resume
-    if args.launcher != "none" and not torch.cuda.is_available():
+    if args.launcher == "pytorch" and "RANK" not in os.environ:
+        raise InputError(
+            "--launcher pytorch: start it as torchrun --nproc-per-node N -m snr_plugins.train "
+            "CONFIG.py --launcher pytorch, which tells each process its rank"
+        )
+    # MMEngine takes a process group that is there already as it is
+    if args.launcher != "none" and not (torch.cuda.is_available() or is_distributed()):
         raise InputError(
             f"--launcher {args.launcher}: MMEngine gives each process a GPU and torch sees none; "
             "leave it out to run one process"
