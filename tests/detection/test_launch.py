@@ -52,8 +52,8 @@ def assert_gone(folder, processes):
 @pytest.mark.slow
 @pytest.mark.fault(
     "processes",
-    "One of three processes of Detectron2's `launch` raises or is killed (SIGKILL) while the others "
-    "wait for it",
+    "One of three processes of Detectron2's `launch` raises or is killed (SIGKILL) while the "
+    "others wait for it",
     "the command ends with its sentence, or for a fault of ours its traceback; no process is left",
 )
 @pytest.mark.parametrize(

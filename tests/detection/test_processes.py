@@ -1,11 +1,10 @@
 """Several processes of Detectron2's `launch` log the losses of one that has the whole batch.
 
-Where Detectron2 allows it: anchors and RoIs are drawn, and RoIs averaged, by each process for itself.
+Where Detectron2 allows it: each process draws anchors and RoIs for itself and averages over RoIs.
 So here every anchor counts, and every image has the same number of RoIs, all of which count.
 """
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,12 @@ from detectron2.engine.defaults import create_ddp_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils import comm
 from torch import nn
-from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
+    apply_activation_checkpointing,
+)
 
 from tests.detection.adaptation.models import FPN, model_of
+from tests.processes import free_port
 
 STEPS = 3
 IMAGES = 6
@@ -31,9 +33,7 @@ ALL_COUNT = (
     *("MODEL.ROI_HEADS.PROPOSAL_APPEND_GT", False, "MODEL.ROI_HEADS.IOU_THRESHOLDS", [0.3]),
 )
 NO_LOSS = ("MODEL.SNR.LOSS_WEIGHT", 0.0, "MODEL.SNR.PROBE_WEIGHT", 0.0)
-TEACHER = (
-    *("MODEL.MEAN_TEACHER.BURN_IN", 1, "MODEL.MEAN_TEACHER.THRESHOLD", 0.12),
-)
+TEACHER = (*("MODEL.MEAN_TEACHER.BURN_IN", 1, "MODEL.MEAN_TEACHER.THRESHOLD", 0.12),)
 CASES = {
     "plain": (f"{FPN}_snr", NO_LOSS),
     "restitution": (f"{FPN}_snr", ()),
@@ -124,12 +124,6 @@ def train(folder):
     os._exit(0)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def machine(rank, port, folder):
     url = f"tcp://127.0.0.1:{port}"
     launch(train, 1, num_machines=2, machine_rank=rank, dist_url=url, args=(folder,))
@@ -152,9 +146,9 @@ def logged(request, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.fault(
     "processes",
-    "Detectron2's `launch` with 2 and 3 processes and on 2 machines (loopback): without and with the "
-    "restitution loss, with activation checkpointing, in both adaptations, and with no box in the "
-    "images of one process",
+    "Detectron2's `launch` with 2 and 3 processes and on 2 machines (loopback): without and with "
+    "the restitution loss, with activation checkpointing, in both adaptations, and with no box in "
+    "the images of one process",
     "every loss of every step is that of one process with the whole batch",
 )
 @pytest.mark.parametrize("case", CASES)
@@ -165,7 +159,7 @@ def test_losses_are_those_of_one_process(logged, case):
     if case == "restitution, no boxes":  # a mean over the boxes of each process
         expected = losses_of(case, shares, InTurn)
     else:
-        expected = losses_of(case, sum(shares, []), nn.Identity())
+        expected = losses_of(case, [x for share in shares for x in share], nn.Identity())
     found = torch.load(folder / f"{case}.pth")
     assert set(found) == set(expected)
     for name, curve in expected.items():

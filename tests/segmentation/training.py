@@ -1,6 +1,8 @@
 """What torchrun starts in tests: the train command on some configs, in processes on the CPU.
 
-    torchrun --nproc-per-node 2 -m tests.segmentation.training CONFIG.py WORK_DIR [CONFIG.py WORK_DIR ...]
+    torchrun --nproc-per-node 2 -m tests.segmentation.training CONFIG.py ... [--cfg-options ...]
+
+Each config works in the folder of its own name.
 """
 
 from __future__ import annotations
@@ -52,8 +54,11 @@ if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     status = 0
     try:
-        for config, folder in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-            main([config, "--work-dir", folder, "--launcher", "pytorch"])
+        configs = [word for word in sys.argv[1:] if word.endswith(".py")]
+        flags = sys.argv[1 + len(configs) :]
+        for config in configs:
+            folder = config.removesuffix(".py")
+            main([config, "--work-dir", folder, "--launcher", "pytorch", *flags])
     except SystemExit as error:
         status = error.code
     else:
