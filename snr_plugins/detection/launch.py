@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import torch
@@ -14,7 +15,7 @@ from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
-from torch.multiprocessing import ProcessExitedException
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from snr_plugins.data.output import naming_disk_faults, sole_user
 from snr_plugins.detection.checks import check_run
@@ -71,14 +72,41 @@ def _absolute(weights: str) -> str:
     return weights if not file or "://" in file else f"{os.path.abspath(file)}{query}"
 
 
-def guarded(args: argparse.Namespace) -> None:
-    """Bad input ends in one sentence and status 1, in every process."""
+def launched(function: Callable[[argparse.Namespace], object], args: argparse.Namespace) -> None:
+    """``function(args)`` in each process of this machine, by Detectron2's ``launch``.
+
+    When one of them fails the others are ended.
+
+    Raises:
+        InputError: that of the process that failed; or it was killed; or the port is in use.
+    """
     try:
-        run(args)
-    except InputError as error:
-        if comm.is_main_process():
-            print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        launch(
+            function,
+            args.num_gpus,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(args,),
+        )
+    except ProcessRaisedException as error:  # its message is the traceback of one of several
+        if "Address already in use" in str(error):
+            raise InputError(
+                f"--dist-url {args.dist_url}: the port is in use, perhaps by another training; "
+                "name another, or on a single machine 'auto'"
+            ) from None
+        _, found, sentence = str(error).rpartition("InputError: ")
+        if not found:
+            raise
+        raise InputError(sentence.strip()) from None
+    except ProcessExitedException as error:
+        if error.signal_name is None:  # by sys.exit, which has said why
+            sys.exit(error.exit_code)
+        raise InputError(
+            f"process {error.error_index} of this machine was ended by {error.signal_name}, as the "
+            "system does where memory runs out: with fewer images or loader workers, --resume goes "
+            "on from the last checkpoint"
+        ) from None
 
 
 def main(argv: list[str]) -> None:
@@ -91,14 +119,11 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     if args.num_gpus > max(torch.cuda.device_count(), 1):
         parser.error(f"--num-gpus is {args.num_gpus}, torch sees {torch.cuda.device_count()} GPUs")
+    if args.num_machines > 1 and not (args.eval_only or torch.cuda.is_available()):
+        # DefaultTrainer names a GPU to DistributedDataParallel
+        parser.error(f"--num-machines is {args.num_machines}, torch sees no GPU to train on")
     try:
-        launch(
-            guarded,
-            args.num_gpus,
-            num_machines=args.num_machines,
-            machine_rank=args.machine_rank,
-            dist_url=args.dist_url,
-            args=(args,),
-        )
-    except ProcessExitedException as error:  # a process of several ended by sys.exit
-        sys.exit(error.exit_code)
+        launched(run, args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.dist import get_rank
+from mmengine.dist import is_distributed
 from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
@@ -40,8 +40,8 @@ def main(argv: list[str]) -> None:
         sentence = bad_input(error)
         if sentence is None:
             raise
-        if get_rank() == 0:
-            print(f"error: {sentence}", file=sys.stderr)
+        # whichever process it is: it may be the only one, and the others end by its end
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -79,7 +79,13 @@ def run(args: argparse.Namespace) -> None:
     cfg.resume = args.resume
     if args.resume and "load_from" not in (args.cfg_options or {}):
         _start_anew_or_go_on(cfg)
-    if args.launcher != "none" and not torch.cuda.is_available():
+    if args.launcher == "pytorch" and "RANK" not in os.environ:
+        raise InputError(
+            "--launcher pytorch: start it as torchrun --nproc-per-node N -m snr_plugins.train "
+            "CONFIG.py --launcher pytorch, which tells each process its rank"
+        )
+    # MMEngine takes a process group that is there already as it is
+    if args.launcher != "none" and not (torch.cuda.is_available() or is_distributed()):
         raise InputError(
             f"--launcher {args.launcher}: MMEngine gives each process a GPU and torch sees none; "
             "leave it out to run one process"

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 import torch
 from detectron2.modeling import build_model
 from detectron2.utils import comm
@@ -58,6 +59,12 @@ def style(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {n: p.detach().clone() for n, p in model.named_parameters() if ".snr.norm." in n}
 
 
+@pytest.mark.fault(
+    "processes",
+    "The calibrated start in two processes: of the method by itself, with one and three images, and "
+    "of a detector on its first batch",
+    "gamma and beta are those of one process with all images",
+)
 def test_calibrated_start_is_that_of_one_process_with_the_whole_batch(tmp_path):
     torch.multiprocessing.spawn(calibrate, (str(tmp_path),), nprocs=2)
     torch.manual_seed(0)
@@ -71,6 +78,11 @@ def test_calibrated_start_is_that_of_one_process_with_the_whole_batch(tmp_path):
             torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.fault(
+    "processes",
+    "Two steps of a detector in two processes, of which one has no box",
+    "every parameter has a gradient, the same in both",
+)
 def test_gradients_agree_where_one_process_has_no_box(tmp_path):
     torch.multiprocessing.spawn(train_two_steps, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"gradients_{rank}.pth") for rank in (0, 1))

@@ -145,6 +145,11 @@ def evaluate_in_process(rank: int, tmp_path: Path) -> None:
     os._exit(0)  # gloo's threads sometimes abort a process that ends by itself
 
 
+@pytest.mark.fault(
+    "processes",
+    "Evaluation by two processes, in each framework",
+    "each image counts once, and the scores are those of one process",
+)
 @pytest.mark.skipif(
     not torch.distributed.is_gloo_available(), reason="torch was built without gloo"
 )

@@ -181,6 +181,12 @@ def process(rank, store, out):
     os._exit(0)
 
 
+@pytest.mark.fault(
+    "processes",
+    "The calibrated start in two processes: of the method by itself, with one and three images, and "
+    "of a detector on its first batch",
+    "gamma and beta are those of one process with all images",
+)
 def test_means_are_over_the_images_of_all_processes(tmp_path):
     """One process has one image and the other three: no mean of means."""
     torch.multiprocessing.spawn(process, (tmp_path / "store", tmp_path / "rank"), nprocs=2)

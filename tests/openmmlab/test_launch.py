@@ -61,12 +61,20 @@ def test_eval_only_without_checkpoint(streets, tmp_path, capfd):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_what_needs_a_gpu(streets, tmp_path, capfd):
+def test_what_needs_a_gpu(streets, tmp_path, capfd, monkeypatch):
     argv = [camvid_config("fcn"), "--work-dir", tmp_path / "out", "--cfg-options"]
     argv += small_network(streets)
     assert "--amp: MMEngine's" in sentence_of(capfd, argv[0], "--amp", *argv[1:])
+    monkeypatch.setenv("RANK", "0")  # as by torchrun
     sentence = sentence_of(capfd, argv[0], "--launcher", "pytorch", *argv[1:])
     assert "--launcher pytorch: MMEngine gives each process a GPU" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_processes_without_torchrun(streets, tmp_path, capfd):
+    argv = [camvid_config("fcn"), "--launcher", "pytorch", "--work-dir", tmp_path / "out"]
+    sentence = sentence_of(capfd, *argv, "--cfg-options", *small_network(streets))
+    assert "--launcher pytorch: start it as torchrun" in sentence
     assert not (tmp_path / "out").exists()
 
 

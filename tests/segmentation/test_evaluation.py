@@ -131,6 +131,11 @@ def evaluate_in_two_processes(rank: int, folder: str) -> None:
     # No destroy_process_group: gloo sometimes hangs in it, and the process ends here anyway.
 
 
+@pytest.mark.fault(
+    "processes",
+    "Evaluation by two processes, in each framework",
+    "each image counts once, and the scores are those of one process",
+)
 def test_two_processes_count_each_frame_once(tmp_path):
     torch.multiprocessing.start_processes(
         evaluate_in_two_processes, (str(tmp_path),), nprocs=2, start_method="fork"

@@ -76,6 +76,11 @@ def process(rank: int, folder: str, method: str) -> None:
     os._exit(0)  # gloo sometimes hangs when it is taken down
 
 
+@pytest.mark.fault(
+    "processes",
+    "Two steps of each adaptation of MMSegmentation in two processes",
+    "the weights are those of one process with both batches",
+)
 @pytest.mark.parametrize("method", SETTINGS)
 def test_two_processes_are_one_with_the_doubled_batch(tmp_path, method):
     torch.multiprocessing.start_processes(
