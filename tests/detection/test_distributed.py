@@ -61,8 +61,8 @@ def style(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 @pytest.mark.fault(
     "processes",
-    "The calibrated start in two processes: of the method by itself, with one and three images, and "
-    "of a detector on its first batch",
+    "The calibrated start in two processes: of the method by itself, with one and three images, "
+    "and of a detector on its first batch",
     "gamma and beta are those of one process with all images",
 )
 def test_calibrated_start_is_that_of_one_process_with_the_whole_batch(tmp_path):

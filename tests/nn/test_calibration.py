@@ -183,8 +183,8 @@ def process(rank, store, out):
 
 @pytest.mark.fault(
     "processes",
-    "The calibrated start in two processes: of the method by itself, with one and three images, and "
-    "of a detector on its first batch",
+    "The calibrated start in two processes: of the method by itself, with one and three images, "
+    "and of a detector on its first batch",
     "gamma and beta are those of one process with all images",
 )
 def test_means_are_over_the_images_of_all_processes(tmp_path):
