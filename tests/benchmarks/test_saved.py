@@ -8,7 +8,7 @@ import pytest
 import snr_plugins
 from benchmarks.saved import RESULTS, machine_name, save
 
-KEPT = sorted(RESULTS.glob("*/*.json"))
+KEPT = sorted(RESULTS.glob("[0-9]*/*.json"))  # of versions; comparisons name no machine
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_found_from_elsewhere(tmp_path, monkeypatch):
 def test_a_config_elsewhere_has_its_own_beside_it_and_ours(tmp_path, monkeypatch):
     own = tmp_path / "own"
     own.mkdir()
-    (own / "mine.pth").touch()
+    (own / "mine.pth").write_bytes(b"weights")
     (own / "a.yaml").write_text(
         f"_BASE_: {config_path(CONFIG)}\nMODEL: {{WEIGHTS: 'mine.pth?matching_heuristics=True'}}\n"
     )
