@@ -172,6 +172,7 @@ def test_checkpoints_of_mmengine(trained, tmp_path):
 
     kept = list(trained.words)
     before = files(trained.out)
+    del before["fcn_thin_r50_camvid_snr.py"]  # MMEngine writes the config of every start
     try:
         assert "by another model: it has, and this model lacks, " in error(
             "model.backbone.type=ResNet", "model.type=EncoderDecoder", "custom_hooks=[]"
