@@ -9,6 +9,7 @@ import torch
 from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import Observation, RestitutionLoss, RestitutionTerms
@@ -41,12 +42,16 @@ class SNRImageClassifier(RestitutionModel, ImageClassifier):
         """The head's."""
         return self.head.num_classes
 
+    def restitution_labels(self, samples: Sequence[DataSample]) -> Tensor:
+        """(N,)."""
+        return torch.cat([sample.gt_label for sample in samples])
+
     def restitution(
         self,
-        samples: Sequence[DataSample],
+        labels: Tensor,
         name: str,
         loss: RestitutionLoss,
         seen: Observation,
     ) -> RestitutionTerms:
         """On pooled vectors, one class of each image."""
-        return loss.pooled(seen, torch.cat([sample.gt_label for sample in samples]))
+        return loss.pooled(seen, labels)

@@ -45,7 +45,8 @@ class RestitutionModel(Model):
     with d / t of :func:`snr_plugins.nn.style_distances`, averaged over the passes of a sliding
     inference. Far above 1 the image looks like nothing that the network has learned.
 
-    A task says what the loss compares, in :meth:`restitution`, and its ``restitution_classes``.
+    A task says its ``restitution_classes``, :meth:`restitution_labels`, and what the loss compares,
+    in :meth:`restitution`.
 
     Args:
         snr_loss_weight: weight of the restitution loss; with both weights 0 it is not computed.
@@ -83,17 +84,21 @@ class RestitutionModel(Model):
         """K of the probes."""
         raise NotImplementedError
 
+    def restitution_labels(self, samples: Sequence[BaseDataElement]) -> Tensor:
+        """Class ids of N samples, as :meth:`restitution` of every SNR takes them."""
+        raise NotImplementedError
+
     def restitution(
         self,
-        samples: Sequence[BaseDataElement],
+        labels: Tensor,
         name: str,
         loss: RestitutionLoss,
         seen: Observation,
     ) -> RestitutionTerms:
-        """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once samples are given.
+        """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once labels are given.
 
         Args:
-            samples: N, with their ground truth.
+            labels: of :meth:`restitution_labels`.
             name, loss, seen: of the SNR.
         """
         raise NotImplementedError
@@ -105,11 +110,12 @@ class RestitutionModel(Model):
             inputs: (N, C, H, W).
             data_samples: N, with their ground truth.
         """
-        with (
-            remade_outputs(self),
-            self.snr_losses.observing(partial(self.restitution, data_samples)) as terms,
-        ):
-            losses = super().loss(inputs, data_samples)
+        with remade_outputs(self):
+            if not self.snr_losses:
+                return super().loss(inputs, data_samples)
+            form = partial(self.restitution, self.restitution_labels(data_samples))
+            with self.snr_losses.observing(form) as terms:
+                losses = super().loss(inputs, data_samples)
         # The message hub's latest values are shown by MMEngine's logger: whatever is in the loss
         # dict and called a loss would be summed.
         hub = MessageHub.get_current_instance()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmseg.models import CascadeEncoderDecoder, EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import nn
+from torch import Tensor, nn
 
 from snr_plugins.nn import Observation, RestitutionLoss, RestitutionTerms
 from snr_plugins.openmmlab.restitution import RestitutionModel
@@ -29,15 +29,18 @@ class RestitutionSegmentor(RestitutionModel):
         """The decode head's."""
         return self.num_classes
 
+    def restitution_labels(self, samples: Sequence[SegDataSample]) -> Tensor:
+        """(N, 1, H, W)."""
+        return torch.stack([sample.gt_sem_seg.data for sample in samples])
+
     def restitution(
         self,
-        samples: Sequence[SegDataSample],
+        labels: Tensor,
         name: str,
         loss: RestitutionLoss,
         seen: Observation,
     ) -> RestitutionTerms:
-        """On pixels; the labels, (H, W) class ids, as small as the SNR's map."""
-        labels = torch.stack([sample.gt_sem_seg.data for sample in samples])  # (N, 1, H, W)
+        """On pixels; the labels as small as the SNR's map."""
         # nearest: a label is a name, not a quantity
         size = seen.grid(*labels.shape[2:])
         small = F.interpolate(labels.float(), size, mode="nearest").long()

@@ -116,7 +116,7 @@ def test_loss_of_tokens_equals_that_of_their_map():
     labels = torch.randint(0, 5, (2, 1, 64, 128))
     loss = RestitutionLoss(8, 5)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
-    got = model.restitution(samples, name, loss, seen[0])
+    got = model.restitution(model.restitution_labels(samples), name, loss, seen[0])
     whole = seen[0]._replace(features=seen[0].features.view(2, 8, 16, 32))
     expected = loss.pixels(whole, labels[:, 0, ::4, ::4], 255)
     torch.testing.assert_close(got, expected)
