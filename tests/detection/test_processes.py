@@ -135,7 +135,7 @@ def logged(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
     if request.param == "2 machines":
         torch.multiprocessing.start_processes(
-            machine, (free_port(), str(folder)), nprocs=2, start_method="fork"
+            machine, (free_port(), str(folder)), nprocs=2, start_method="spawn"
         )
         return 2, folder
     processes = int(request.param.split()[0])

@@ -86,7 +86,7 @@ def process(rank, file):
 )
 def test_bytes_are_those_of_the_formulas(tmp_path):
     file = tmp_path / "sent.pth"
-    torch.multiprocessing.start_processes(process, (str(file),), nprocs=1, start_method="fork")
+    torch.multiprocessing.spawn(process, (str(file),))
     calibration, (plain, others), (with_snr, others_of_snr) = torch.load(file)
     assert calibration == [4 * (2 * c + 1) for c in CHANNELS]
     hidden = [c // 16 for c in CHANNELS]

@@ -137,9 +137,7 @@ def evaluate_in_two_processes(rank: int, folder: str) -> None:
     "each image counts once, and the scores are those of one process",
 )
 def test_two_processes_count_each_frame_once(tmp_path):
-    torch.multiprocessing.start_processes(
-        evaluate_in_two_processes, (str(tmp_path),), nprocs=2, start_method="fork"
-    )
+    torch.multiprocessing.spawn(evaluate_in_two_processes, (str(tmp_path),), nprocs=2)
     alone = evaluator("clear", "fog")
     alone.process([sample(*frame) for frame in FRAMES])
     expected = alone.evaluate(len(FRAMES))

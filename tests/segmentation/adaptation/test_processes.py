@@ -57,23 +57,31 @@ def two_steps(model, wrapped, batch):
     return {name: value.detach() for name, value in model.named_parameters()}
 
 
-def process(rank: int, folder: str, method: str) -> None:
+def process(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
-    model = model_of(method)
-    if method == "MCD":
-        refused = MMDistributedDataParallel(model, broadcast_buffers=False)
-        with pytest.raises(InputError, match="StepsDistributedDataParallel"):
-            refused.train_step(batch_of(rank), OptimWrapper(SGD(model.parameters(), lr=0.1)))
-        wrapped = StepsDistributedDataParallel(
-            model, broadcast_buffers=False, find_unused_parameters=True
-        )
-    else:
-        wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
-    torch.save(two_steps(model, wrapped, batch_of(rank)), Path(folder) / f"{rank}.pth")
+    for method in SETTINGS:
+        model = model_of(method)
+        wrapper, more = MMDistributedDataParallel, {}
+        if method == "MCD":
+            refused = MMDistributedDataParallel(model, broadcast_buffers=False)
+            with pytest.raises(InputError, match="StepsDistributedDataParallel"):
+                refused.train_step(batch_of(rank), OptimWrapper(SGD(model.parameters(), lr=0.1)))
+            wrapper, more = StepsDistributedDataParallel, {"find_unused_parameters": True}
+        wrapped = wrapper(model, broadcast_buffers=False, **more)
+        weights = two_steps(model, wrapped, batch_of(rank))
+        torch.save(weights, Path(folder) / f"{method}_{rank}.pth")
     os._exit(0)  # gloo sometimes hangs when it is taken down
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """With the weights of every method after two steps in each of two processes."""
+    folder = tmp_path_factory.mktemp("processes")
+    torch.multiprocessing.spawn(process, (str(folder),), nprocs=2)
+    return folder
 
 
 @pytest.mark.fault(
@@ -82,15 +90,12 @@ def process(rank: int, folder: str, method: str) -> None:
     "the weights are those of one process with both batches",
 )
 @pytest.mark.parametrize("method", SETTINGS)
-def test_two_processes_are_one_with_the_doubled_batch(tmp_path, method):
-    torch.multiprocessing.start_processes(
-        process, (str(tmp_path), method), nprocs=2, start_method="fork"
-    )
+def test_two_processes_are_one_with_the_doubled_batch(folder, method):
     model = model_of(method)
     start = {name: value.clone() for name, value in model.named_parameters()}
     expected = two_steps(model, model, batch_of())
     for rank in (0, 1):
-        got = torch.load(tmp_path / f"{rank}.pth")
+        got = torch.load(folder / f"{method}_{rank}.pth")
         for name, value in expected.items():
             torch.testing.assert_close(got[name], value, rtol=1e-3, atol=2e-5, msg=name)
     assert any((expected[name] - start[name]).abs().max() > 1e-3 for name in start)
