@@ -12,6 +12,7 @@ from mmpretrain.registry import DATASETS
 
 from snr_plugins.data.domain_folders import find_classes, find_domains, list_domain
 from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.whole_images import check_image
 
 SOURCES = "sources"  # how the sources' validation parts are called in scores
 # The class of an image without one: MMPretrain's ClsDataPreprocessor wants a number of every image
@@ -34,7 +35,7 @@ class DomainFolderDataset(BaseDataset):
         split: "all" images; or "val", every tenth of each class, or "train", the others.
         name: the domain under which all images are scored; by default each one's folder.
         labelled: False hands out ``UNLABELLED`` in place of every class, of a target to adapt to.
-        kwargs: MMPretrain's, such as ``pipeline``.
+        pipeline, kwargs: MMPretrain's.
 
     Raises:
         InputError: a folder is missing or empty, or the domains' classes differ.
@@ -48,6 +49,7 @@ class DomainFolderDataset(BaseDataset):
         split: str = "all",
         name: str | None = None,
         labelled: bool = True,
+        pipeline: Sequence = (),
         **kwargs: Any,
     ) -> None:
         data_root = os.path.expanduser(data_root)
@@ -63,7 +65,7 @@ class DomainFolderDataset(BaseDataset):
         self.domain = name or ", ".join(self._folders)
         self.split = split
         options = {"ann_file": "", "classes": find_classes(data_root, layout), **kwargs}
-        super().__init__(data_root=data_root, **options)
+        super().__init__(data_root=data_root, pipeline=[check_image, *pipeline], **options)
 
     def load_data_list(self) -> list[dict]:
         """MMEngine's: one dict for each image."""

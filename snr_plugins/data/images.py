@@ -139,15 +139,36 @@ def oddities(image: ImageFile) -> list[str]:
     return found
 
 
+def check_whole(path: Path) -> None:
+    """Make sure that an image is not cut short, of which OpenCV fills the rest with grey.
+
+    Raises:
+        InputError: it is cut short, of no bytes or no image.
+    """
+    with open(path, "rb") as file:
+        start = file.read(len(PNG_SIGNATURE))
+        if start == PNG_SIGNATURE:
+            whole = png_chunks(file) is not None
+        elif start.startswith(JPEG_SIGNATURE):
+            whole = is_whole_jpeg(file)
+        else:
+            read_image_file(path)  # rare
+            whole = True
+    if not whole:
+        raise _cut_short(path)
+
+
 def check_decodes(path: Path) -> None:
     """Decode an image.
 
     Raises:
-        InputError: it is damaged.
+        InputError: it is damaged, or larger than Pillow reads.
     """
     try:
         with Image.open(path) as image:
             image.load()
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large ({error}): make it smaller.") from error
     except UNREADABLE as error:
         raise InputError(f"{path} is damaged ({error}): copy or download it again.") from error
 

@@ -21,7 +21,7 @@ from snr_plugins.data.output import naming_disk_faults, sole_user
 from snr_plugins.detection.checks import check_run
 from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
-from snr_plugins.errors import InputError
+from snr_plugins.errors import InputError, sentence_in
 
 GO_ON = "mend the disk or folder and go on with --resume"
 
@@ -95,10 +95,10 @@ def launched(function: Callable[[argparse.Namespace], object], args: argparse.Na
                 f"--dist-url {args.dist_url}: the port is in use, perhaps by another training; "
                 "name another, or on a single machine 'auto'"
             ) from None
-        _, found, sentence = str(error).rpartition("InputError: ")
-        if not found:
+        sentence = sentence_in(str(error))
+        if sentence is None:
             raise
-        raise InputError(sentence.strip()) from None
+        raise InputError(sentence) from None
     except ProcessExitedException as error:
         if error.signal_name is None:  # by sys.exit, which has said why
             sys.exit(error.exit_code)
@@ -125,5 +125,5 @@ def main(argv: list[str]) -> None:
     try:
         launched(run, args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {sentence_in(str(error)) or error}", file=sys.stderr)  # of a loader's worker
         sys.exit(1)

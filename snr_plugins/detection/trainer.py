@@ -6,7 +6,11 @@ import os
 from collections import OrderedDict
 
 from detectron2.config import CfgNode
-from detectron2.data import build_detection_train_loader
+from detectron2.data import (
+    DatasetMapper,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
 from detectron2.engine import DefaultTrainer, HookBase
 from detectron2.engine.hooks import EvalHook
 from detectron2.evaluation import DatasetEvaluator
@@ -17,6 +21,7 @@ from torch import nn
 from snr_plugins.detection.adaptation.config import training_pair
 from snr_plugins.detection.backbone import report_coverage
 from snr_plugins.detection.evaluation import coco_evaluator
+from snr_plugins.detection.mapper import NamingMapper
 from snr_plugins.detection.meta_arch import Restitution
 from snr_plugins.detection.photometric import photometric_mapper
 from snr_plugins.detection.resuming import RandomNumbers, go_on_with_the_next_images
@@ -68,12 +73,12 @@ class Trainer(DefaultTrainer):
 
         With INPUT.PHOTOMETRIC the colours of its images change.
         """
-        mapper = photometric_mapper(cfg) if cfg.INPUT.PHOTOMETRIC else None
+        mapper = photometric_mapper(cfg) if cfg.INPUT.PHOTOMETRIC else DatasetMapper(cfg, True)
         # a generator of its own: a seed drawn from the model's would shift the numbers of a run
         # that is resumed
         seed = cfg.SEED + comm.get_rank() if cfg.SEED >= 0 else None
         try:
-            loader = build_detection_train_loader(cfg, mapper=mapper, seed=seed)
+            loader = build_detection_train_loader(cfg, mapper=NamingMapper(mapper), seed=seed)
         except AssertionError as error:  # get_detection_dataset_dicts: "No valid data found in ..."
             if "No valid data" not in str(error):
                 raise
@@ -84,6 +89,12 @@ class Trainer(DefaultTrainer):
         if training_pair(cfg) is None:  # whose order is its own
             go_on_with_the_next_images(loader, cfg.SOLVER.IMS_PER_BATCH)
         return loader
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> object:
+        """As DefaultTrainer's."""
+        mapper = NamingMapper(DatasetMapper(cfg, False))
+        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

@@ -19,7 +19,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
 from snr_plugins.data.output import naming_disk_faults, sole_user
-from snr_plugins.errors import InputError
+from snr_plugins.errors import InputError, sentence_in
 from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
 
 GO_ON = "mend the disk or folder and go on with --resume"
@@ -224,8 +224,7 @@ def bad_input(error: Exception) -> str | None:
     """
     message = str(error.args[0]) if error.args else ""
     if isinstance(error, InputError):
-        last = message.strip().rsplit("InputError: ", 1)[-1]
-        return re.sub(r"class `\w+` in \S+\.py: ", "", last)
+        return re.sub(r"class `\w+` in \S+\.py: ", "", sentence_in(message) or message)
     if isinstance(error, KeyError) and "registry" in message:
         return message.splitlines()[0]
     if isinstance(error, TypeError) and "got an unexpected keyword argument" in message:

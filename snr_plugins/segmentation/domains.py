@@ -19,6 +19,7 @@ from snr_plugins.data.label_ids import CLASSES, TABLE_NAMES
 from snr_plugins.data.labels import CITYSCAPES_CLASSES
 from snr_plugins.data.train_ids import check_no_train_ids
 from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.whole_images import check_image
 from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids
 
 
@@ -90,7 +91,12 @@ class DomainDataset:
         self.domain = domain
         self.ids = ids
         own = pipeline if pipeline is not None else dataset.get("pipeline", ())
-        transforms = [SetDomain(domain, ids), *with_label_ids(list(own)), SetDomain(domain)]
+        transforms = [
+            check_image,
+            SetDomain(domain, ids),
+            *with_label_ids(list(own)),
+            SetDomain(domain),
+        ]
         self.dataset = DATASETS.build({**dataset, "pipeline": transforms, "lazy_init": True})
         self._metainfo = self._metainfo_of_ids()
         if not lazy_init:

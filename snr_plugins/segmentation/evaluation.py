@@ -5,16 +5,46 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
+import torch
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
+from torch import Tensor
 
 from snr_plugins.errors import InputError
 
 OTHER_DOMAIN = ()
 
 
+class CountingIoUMetric(IoUMetric):
+    """MMSegmentation's ``IoUMetric``, but the pixels of large images are counted to the last.
+
+    Its ``torch.histc`` counts in float32, which stands still at 2 ** 24 pixels of a class in one
+    image: an IoU may then be above 100 (pytorch/pytorch#96613).
+    """
+
+    @staticmethod
+    def intersect_and_union(
+        pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple[Tensor, ...]:
+        """MMSegmentation's: pixels of each class, of intersection, union, prediction and label.
+
+        Args:
+            pred_label, label: (H, W) of whole numbers; those outside the classes count nowhere.
+            num_classes: length of what is returned, in float64.
+            ignore_index: the label of pixels that do not count.
+        """
+        pred_label, label = (x[label != ignore_index].long() for x in (pred_label, label))
+
+        def count(labels: Tensor) -> Tensor:
+            known = labels[(labels >= 0) & (labels < num_classes)]
+            return torch.bincount(known, minlength=num_classes).cpu().double()
+
+        both, predicted, true = map(count, (pred_label[pred_label == label], pred_label, label))
+        return both, predicted + true - both, predicted, true
+
+
 @METRICS.register_module()
-class DomainIoUMetric(IoUMetric):
+class DomainIoUMetric(CountingIoUMetric):
     """MMSegmentation's ``IoUMetric`` over the frames of one domain.
 
     With one such metric for each domain, a loader over a ``ConcatDataset`` of them all gives

@@ -14,6 +14,7 @@ from snr_plugins.data.layout import Layout
 from snr_plugins.data.listing import differs_in_case
 from snr_plugins.data.train_ids import check_no_train_ids
 from snr_plugins.errors import InputError
+from snr_plugins.openmmlab.whole_images import check_image
 from snr_plugins.segmentation.domains import SetDomain
 from snr_plugins.segmentation.transforms import TRAIN_IDS, with_label_ids, with_photometric
 
@@ -99,7 +100,7 @@ class StreetDataset(BaseSegDataset):
             data_prefix=folders,
             img_suffix=img_suffix or images.suffix,
             seg_map_suffix=seg_map_suffix,
-            pipeline=[*with_label_ids(list(pipeline)), SetDomain(domain)],
+            pipeline=[check_image, *with_label_ids(list(pipeline)), SetDomain(domain)],
             **options,
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.end_to_end.test_interruption import (
     convert,
@@ -17,7 +19,7 @@ from tests.end_to_end.test_interruption import (
     mmsegmentation,
     shrink,
 )
-from tests.killing import kill
+from tests.killing import Command, kill
 
 LONG = ("SOLVER.MAX_ITER", 1000), ("train_cfg.max_iters=1000",)
 TRAININGS = {"Detectron2": detectron2_alone, "MMSegmentation": mmsegmentation}
@@ -148,6 +150,43 @@ def test_the_final_checkpoint_was_cut_off(tmp_path):
     final.write_bytes(final.read_bytes()[:1000])
     (command.out / "last_checkpoint").write_text("model_0000004.pth")
     assert command.finish() == whole
+
+
+LARGE = {  # a frame to train on and one to test on, labels before images; by how much
+    "Detectron2": (["gtFine/*/aachen/*_000000_*s.png", "leftImg8bit/*/aachen/*_000000_*"], 150),
+    "MMSegmentation": (["day_train/*s/0.*", "dusk_val/labels/0.*", "dusk_val/*/0.jpg"], 128),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.fault(
+    "interruption",
+    "Images of 100 megapixels among the others, to train on and to test on, in Detectron2 and "
+    "MMSegmentation, and for `check_data.py` and `visualize.py`",
+    "they are taken as any other",
+)
+@pytest.mark.parametrize("framework", TRAININGS)
+def test_images_of_100_megapixels(framework, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    command = TRAININGS[framework](tmp_path)
+    patterns, factor = LARGE[framework]
+    root = tmp_path / ("synthetic_city" if framework == "Detectron2" else "camvid")
+    large = [path for pattern in patterns for path in root.glob(pattern)]
+    for path in large:
+        with Image.open(path) as image:
+            size = image.width * factor, image.height * factor
+            image.resize(size, Image.Resampling.NEAREST).save(path)
+    assert command.finish()
+    scores = re.findall(r"(?:aAcc|IoU[-\w]*): +([\d.]+)", command.log.read_text())
+    assert all(float(score) <= 100 for score in scores)
+    assert bool(scores) == (framework == "MMSegmentation")
+    photo, checkpoint = large[-1], sorted(command.out.glob("*.pth"))[-1]
+    for words in (
+        ["tools/visualize.py", checkpoint, photo, "--out", tmp_path / "looks"],
+        ["tools/check_data.py", photo.parent, "--decode", "--picture", tmp_path / "looks.jpg"],
+    ):
+        Command(words, tmp_path / "looks", files, command.env).finish()
+    assert (tmp_path / "looks" / "results.png").exists() and (tmp_path / "looks.jpg").exists()
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
 
 import snr_plugins.segmentation.datasets
-import snr_plugins.segmentation.evaluation
 import snr_plugins.segmentation.transforms  # noqa: F401  all register their classes
 from snr_plugins.errors import InputError
+from snr_plugins.segmentation.evaluation import CountingIoUMetric
 from tests.trees import HEIGHT, IMAGE_NAMES, WIDTH, write_cityscapes_tree
 
 # domain, label, prediction; class by class: (intersection, union)
@@ -87,6 +88,41 @@ def test_prefix_and_options_of_the_framework_stay():
     # twice the intersection over the sum of both areas
     dice = (2 * 1 / 4 + 2 * 3 / 7 + 2 * 1 / 3) / 3
     assert single.evaluate(1)["val/mDice"] == pytest.approx(percent(dice), abs=0.01)
+
+
+@pytest.mark.fault(
+    "interruption",
+    "An image of which a class has more than 2 ** 24 pixels, in `DomainIoUMetric`",
+    "all of them count, where MMSegmentation's own metric stands still",
+)
+def test_an_image_of_many_megapixels():
+    """Enough of them for two of torch's threads, each of which counts a part."""
+    label = torch.zeros(1, 6000, 6000, dtype=torch.uint8)
+    prediction = torch.zeros(1, 6000, 6000, dtype=torch.int64)
+    prediction[0, 0, :100] = 1
+    label[0, 1, :50] = 255  # to ignore
+    label[0, 2, :10] = 7  # of no class, and taken for the first
+    both, either, predicted, true = CountingIoUMetric.intersect_and_union(
+        prediction[0], label[0], 3, 255
+    )
+    counted = 6000 * 6000 - 50
+    assert both.tolist() == [counted - 110, 0, 0]
+    assert predicted.tolist() == [counted - 100, 100, 0]
+    assert true.tolist() == [counted - 10, 0, 0]
+    assert either.tolist() == [counted, 100, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_are_the_frameworks(seed):
+    draw = torch.Generator().manual_seed(seed)
+    label, prediction = torch.randint(0, 6, (2, 40, 50), generator=draw)
+    label[:3] = 255
+    for ours, theirs in zip(
+        CountingIoUMetric.intersect_and_union(prediction, label, 5, 255),
+        IoUMetric.intersect_and_union(prediction, label, 5, 255),
+        strict=True,
+    ):
+        assert ours.tolist() == theirs.tolist()
 
 
 def test_average_over_some_of_the_classes():

@@ -210,6 +210,19 @@ def test_bad_input_gets_one_sentence(detectors, city, tmp_path, tool, arguments,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("network", ["detectors", "segmentor"])
+def test_a_damaged_picture_is_named(network, request, tmp_path):
+    *_, checkpoint = [request.getfixturevalue(network)[-1 if network == "detectors" else 0]]
+    picture = tmp_path / "photo.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)).save(picture)
+    whole = picture.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"no image at all"):
+        picture.write_bytes(content)
+        with pytest.raises(InputError, match=f"^{picture} is "):
+            run(visualize, checkpoint, picture, "--out", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
 def test_the_command_ends_with_one_sentence(command):
     done = command("tools/visualize.py", "nowhere.pth")
     assert done.returncode == 1

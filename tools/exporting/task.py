@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from snr_plugins.data.images import check_whole
 from snr_plugins.errors import InputError
 from snr_plugins.nn import WithStyleDistance
 
@@ -55,11 +57,12 @@ def read_pixels(path: str, colours: str) -> np.ndarray:
     """(H, W, 3) uint8.
 
     Raises:
-        InputError: there is no such picture.
+        InputError: there is no such picture, or it is cut short.
     """
     pixels = cv2.imread(path)
     if pixels is None:
         raise InputError(f"--image {path} cannot be read; name a picture")
+    check_whole(Path(path))
     return pixels if colours == "BGR" else np.ascontiguousarray(pixels[..., ::-1])
 
 

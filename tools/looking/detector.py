@@ -29,6 +29,7 @@ from looking.palette import class_colours
 from snr_plugins.data.unlabelled import records_of_images
 from snr_plugins.detection.config import load_config
 from snr_plugins.detection.evaluation import coco_evaluator
+from snr_plugins.detection.mapper import NamingMapper
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 
@@ -65,7 +66,7 @@ class DetectorNetwork:
     def frames(self, domain: Domain, count: int) -> Iterator[Frame]:
         records = spread(self._records(domain), count)
         loader = build_detection_test_loader(
-            dataset=records, mapper=DatasetMapper(self.cfg, is_train=False), num_workers=0
+            dataset=records, mapper=NamingMapper(DatasetMapper(self.cfg, False)), num_workers=0
         )
         labelled = self._labelled(domain)
         for record, (inputs,) in zip(records, loader, strict=True):

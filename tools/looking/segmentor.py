@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.dataset import Compose, pseudo_collate
 from mmseg.apis import init_model
-from mmseg.evaluation import IoUMetric
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
@@ -21,6 +20,8 @@ from torch import Tensor
 from looking.network import Domain, Frame, images_of, spread
 from snr_plugins.errors import InputError
 from snr_plugins.openmmlab.launch import load_config
+from snr_plugins.openmmlab.whole_images import check_image
+from snr_plugins.segmentation.evaluation import CountingIoUMetric
 
 IGNORED = 255
 LEAST = 4  # pixels of a feature map that a class has to fill to be pooled
@@ -57,7 +58,7 @@ class SegmentorNetwork:
 
     def frames(self, domain: Domain, count: int) -> Iterator[Frame]:
         if domain.path is not None:
-            load = Compose(_without_labels(self._pipeline()))
+            load = Compose([check_image, *_without_labels(self._pipeline())])
             for path in spread(images_of(domain.path), count):
                 yield self._frame(domain, load({"img_path": str(path), "seg_fields": []}))
             return
@@ -127,7 +128,7 @@ class IoUScorer:
     """mIoU of MMSegmentation's metric on any of a dataset's images."""
 
     def __init__(self, dataset_meta: dict) -> None:
-        self._metric = IoUMetric()
+        self._metric = CountingIoUMetric()
         self._metric.dataset_meta = dataset_meta
 
     def add(self, frame: Frame, output: SegDataSample) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dataset import ConcatDataset
@@ -11,6 +12,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from snr_plugins.data.folder import read_image_folder
+from snr_plugins.openmmlab.whole_images import check_image
 from snr_plugins.segmentation.transforms import without_labels
 
 
@@ -60,16 +62,19 @@ class ImageFolderDataset(BaseSegDataset):
     Args:
         folder: of PNG and JPEG images, as a camera or another dataset left them.
         domain: the name of what they show; by default the folder's.
-        options: arguments of ``BaseSegDataset``, such as ``pipeline``.
+        pipeline, options: arguments of ``BaseSegDataset``.
 
     Raises:
         InputError: the folder is missing or empty, or an image is damaged.
     """
 
-    def __init__(self, folder: str, domain: str = "", **options: Any) -> None:
+    def __init__(
+        self, folder: str, domain: str = "", pipeline: Sequence = (), **options: Any
+    ) -> None:
         self.folder = folder
         self.domain = domain or os.path.basename(os.path.normpath(folder))
-        super().__init__(data_prefix={"img_path": folder}, **options)
+        pipeline = [check_image, *pipeline]
+        super().__init__(data_prefix={"img_path": folder}, pipeline=pipeline, **options)
 
     def load_data_list(self) -> list[dict]:
         """A record of MMSegmentation's for each image."""
