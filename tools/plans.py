@@ -11,6 +11,7 @@ A plan is a mapping, or a list of them, an experiment each::
     title: Synthetic city, boxes        # may be left out; these three are for tools/report.py
     source: synthetic_city_clear_val    # the domain that training has seen; left out: none
     joined: pacs                        # one table of all with this word: see tools/joined.py
+    shared: {city_boxes_main: [plain]}  # arms whose runs are another experiment's, in its folder
 
 The rows of a table may come from several configs, as of methods that adapt. Then a row is a method
 and an arm, such as ``da.snr``, and every method has each of the arms::
@@ -46,7 +47,7 @@ from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
 
 KEYS = ("name", "config", "arms", "seeds", "options", "targets", "methods", "baselines") + (
-    *("title", "source", "joined"),
+    *("title", "source", "joined", "shared"),
 )
 METHOD_KEYS = ("config", "options", "title", "shared_with")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
@@ -144,11 +145,16 @@ def _rows(where: str, entry: Mapping[Any, Any], config: Path, folder: Path) -> d
     seeds = _seeds(where, entry["arms"], entry.get("seeds"))
     options = _options(where, entry.get("options") or {})
     methods = entry.get("methods")
+    folders = _shared(where, entry.get("shared") or {}, seeds)
     if methods is None:
         return {
-            arm: Row(find_arm(arm).title, arm, config, options, own, entry["name"])
+            arm: Row(
+                find_arm(arm).title, arm, config, options, own, folders.get(arm, entry["name"])
+            )
             for arm, own in seeds.items()
         }
+    if folders:
+        raise InputError(f"{where}shared goes with arms alone; a method has shared_with")
     if not (isinstance(methods, dict) and methods):
         raise InputError(f"{where}methods must be a mapping of names to their {METHOD_KEYS}")
     rows = {}
@@ -173,6 +179,19 @@ def _rows(where: str, entry: Mapping[Any, Any], config: Path, folder: Path) -> d
                 folder=shared or entry["name"],
             )
     return rows
+
+
+def _shared(where: str, shared: object, arms: Mapping[str, object]) -> dict[str, str]:
+    """By arm the experiment whose runs it has."""
+    if not isinstance(shared, dict):
+        raise InputError(f"{where}shared must be a mapping of experiments to lists of arms")
+    found = {}
+    for experiment in shared:
+        for arm in _words_of(f"{where}shared: ", experiment, shared):
+            if arm not in arms:
+                raise InputError(f"{where}shared: there is no {arm} among {', '.join(arms)}")
+            found[arm] = experiment
+    return found
 
 
 def _find_config(where: str, name: object, folder: Path) -> Path:

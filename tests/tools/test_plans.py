@@ -61,6 +61,18 @@ def test_arms_with_seeds_of_their_own_and_several_experiments(tmp_path):
     assert (second.title, second.source) == ("b", None)
 
 
+def test_arms_may_be_shared(tmp_path):
+    (city,) = plan(tmp_path, GOOD)
+    (more,) = plan(tmp_path, GOOD.replace("city\n", "more\n", 1) + "shared: {city: [plain]}\n")
+    theirs = {run.word: run for run in runs_of([city], Path("out")) if run.seed == 1}
+    runs = {run.word: run for run in runs_of([more], Path("out")) if run.seed == 1}
+    assert (runs["plain"].folder, runs["plain"].asked) == (
+        theirs["plain"].folder,
+        theirs["plain"].asked,
+    )
+    assert runs["snr"].folder == Path("out/more/snr_1")
+
+
 METHODS = """
 options: {SOLVER.MAX_ITER: 9}
 targets: [a_val]
@@ -154,6 +166,10 @@ def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
         (GOOD + "methods: {a.b: {}}\n", "methods: a.b must be letters, digits and underscores"),
         (GOOD + "methods: {da: {arm: snr}}\n", "method da: must be a mapping of config, options"),
         (GOOD + "methods: {da: {config: no.yaml}}\n", "method da: config file not found: no.yaml"),
+        (GOOD + "shared: [base]\n", "shared must be a mapping of experiments to lists of arms"),
+        (GOOD + "shared: {base: plain}\n", "city: shared: base must be a list of names"),
+        (GOOD + "shared: {base: [dsu]}\n", "shared: there is no dsu among plain, snr"),
+        (GOOD + "methods: {da: {}}\nshared: {b: [snr]}\n", "a method has shared_with"),
         (GOOD + "baselines: [instance_norm]\n", "there is no instance_norm among plain, snr"),
         (
             f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,
