@@ -41,7 +41,7 @@ CASES = [
     (without("ftfy"), "imports ftfy", "pip install ftfy", True),
     (without("regex"), "imports regex", "pip install regex", True),
     (without("mmcv"), "without mmcv", "mmcv>=2.0.0rc4,<2.2", True),
-    ({"torch": "2.14.0", "mmengine": "0.11.0"}, "C++17", "onedl-mmcv", False),
+    ({"torch": "2.14.0", "mmengine": "0.11.0"}, "C++17", "torch<2.14", False),
 ]
 
 
@@ -60,14 +60,17 @@ def test_a_breakage_is_named_with_its_mend(change, says, mend, stops):
         assert breakage.stops == stops
 
 
-def test_the_pinned_stack_and_the_maintained_forks_have_none():
+def test_the_pinned_stack_has_none_and_the_maintained_forks_one():
     assert find_breakages({**pinned(), "detectron2": "0.7.2"}) == []
     forks = {
         "onedl-mmcv": "2.3.6", "onedl-mmengine": "0.10.12", "onedl-mmsegmentation": "1.4.2",
         "torch": "2.10.0", "numpy": "2.3.0", "opencv-python-headless": "4.12.0",
         "pillow": "12.0.0", "tqdm": "4.60",
     }  # fmt: skip
-    assert find_breakages(forks) == []
+    (breakage,) = find_breakages(forks)
+    assert "mmseg::" in breakage.says and not breakage.stops
+    too_new = find_breakages({**forks, "torch": "2.14.0"})
+    assert len(too_new) == 2 and "onedl-mmcv 2.3.6" in too_new[0].says
 
 
 def test_releases_are_compared_as_numbers():

@@ -149,10 +149,22 @@ BREAKAGES = (
         'pip install "mmcv>=2.0.0rc4,<2.2"',
     ),
     Breakage(
-        lambda v: _at_least(v, "torch", "2.14") and _older(v, "mmcv", "2.2"),
-        "mmcv 2.1.0 is built as C++17, too old for the headers of torch 2.14: it cannot be rebuilt",
-        'pip install "torch<2.14", or onedl-mmcv instead of mmcv',
+        lambda v: (
+            _at_least(v, "torch", "2.14")
+            and (_older(v, "mmcv", "2.2") or _older(v, "onedl-mmcv", "2.3.7"))
+        ),
+        "mmcv 2.1.0 and onedl-mmcv 2.3.6 are built as C++17, too old for the headers of torch "
+        "2.14: they cannot be rebuilt",
+        'pip install "torch<2.14"',
         stops=False,  # an mmcv that is there was built before
+    ),
+    Breakage(
+        lambda v: "onedl-mmsegmentation" in v and "mmsegmentation" not in v,
+        "MMEngine looks for bases of the form mmseg::... in a distribution called mmsegmentation, "
+        "and onedl-mmsegmentation does not bear that name: configs with such a base cannot be read",
+        "in configs of your own name the file by its path, below the folder .mim/configs of mmseg; "
+        "for this project's, install the pinned stack (requirements/all.txt)",
+        stops=False,
     ),
 )
 

@@ -166,6 +166,8 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
         cfg.merge_from_dict(overrides or {})
     except (SyntaxError, KeyError, TypeError, AttributeError, OSError) as error:
         raise InputError(f"{path}: {error}") from None
+    except ImportError as error:  # of a base mmseg::..., or in custom_imports
+        raise InputError(f"{path}: {error}; see what snr_plugins.doctor says") from error
     missing = [key for key in ("model", "train_dataloader", "test_dataloader") if key not in cfg]
     if missing:
         raise InputError(f"{path} has no '{missing[0]}'; give it a base of configs/")

@@ -4,6 +4,9 @@ import logging
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.layers import DeformConv
 from detectron2.modeling import BACKBONE_REGISTRY, build_model
 from detectron2.modeling.backbone import FPN, RegNet

@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY, RetinaNet, build_model
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage

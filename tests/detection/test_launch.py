@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.utils import comm
 
 from snr_plugins.detection.launch import launched, main

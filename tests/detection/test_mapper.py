@@ -7,6 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
+
+pytest.importorskip("detectron2")
+
 from detectron2.config import get_cfg
 from detectron2.data import DatasetMapper, build_detection_test_loader
 from PIL import Image

@@ -5,6 +5,9 @@ import io
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.config import get_cfg
 from detectron2.export import scripting_with_instances
 from detectron2.model_zoo import get_config_file

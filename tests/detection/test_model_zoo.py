@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2 import model_zoo
 from detectron2.config import LazyCall as L
 from detectron2.config import get_cfg, instantiate

@@ -6,6 +6,9 @@ import re
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import get_cfg
 from detectron2.layers import ROIAlign

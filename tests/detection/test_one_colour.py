@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage

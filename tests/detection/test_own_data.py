@@ -3,6 +3,9 @@
 import sys
 
 import pytest
+
+pytest.importorskip("detectron2")
+
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from snr_plugins.detection.own_data import register_own_datasets

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.env import seed_all_rng
 

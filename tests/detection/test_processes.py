@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.engine import SimpleTrainer, launch
 from detectron2.engine.defaults import create_ddp_model
 from detectron2.structures import Boxes, Instances

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.utils.events import EventStorage
 
 from snr_plugins.data.labels import THING_CLASSES

@@ -5,12 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
-import detectron2
 import pytest
 import torch
 
 from snr_plugins.results import read_stamps
 from tests.end_to_end.conftest import ROOT
+
+detectron2 = pytest.importorskip("detectron2")
 
 CONFIG = "configs/detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml"
 LAUNCHERS = Path(detectron2.__file__).parents[1] / "tools"  # where the default stack puts them

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+
+pytest.importorskip("detectron2")
+
 from detectron2.data import transforms as T
 
 from snr_plugins.detection.config import load_config

@@ -81,7 +81,7 @@ def test_two_iterations(work, tmp_path, pair, method, form):
     assert math.isfinite(values["loss"])
     assert LOGGED[method] in values
     assert ("loss_snr_restitution" in values) == bool(form)
-    checkpoint = torch.load(tmp_path / "iter_2.pth")
+    checkpoint = torch.load(tmp_path / "iter_2.pth", weights_only=False)
     assert any(key.startswith("teacher.") for key in checkpoint["state_dict"]) == (
         method == "mean_teacher"
     )

@@ -13,6 +13,9 @@ import sys
 
 import mmengine
 import pytest
+
+pytest.importorskip("detectron2")
+
 from detectron2 import model_zoo
 from detectron2.config import LazyConfig, instantiate
 from mmengine.config import Config

@@ -89,7 +89,7 @@ def test_pickles_and_copies_with_its_network():
     file = io.BytesIO()
     torch.save(net, file)
     file.seek(0)
-    for other in (copy.deepcopy(net), torch.load(file)):
+    for other in (copy.deepcopy(net), torch.load(file, weights_only=False)):
         with other.losses.observing(pooled) as terms:  # of its own SNRs, not the original's
             other.b(other.a(torch.randn(2, 3, 6, 6)))
         assert list(terms) == ["a", "b"]

@@ -12,6 +12,9 @@ import export
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.checkpoint import DetectionCheckpointer
 from exporting.formats import FORMATS
 from exporting.task import flat

@@ -9,6 +9,9 @@ import pytest
 import shift
 import torch
 import visualize
+
+pytest.importorskip("detectron2")
+
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.structures import Boxes, BoxMode, Instances
 from looking.detector import CocoScorer, DetectorNetwork

@@ -89,8 +89,8 @@ class MeanTeacher(SourceTargetSegmentor):
 
     def _strong(self, images: Tensor) -> Tensor:
         processor = self.data_preprocessor
-        bgr = not processor.channel_conversion
-        return processor.normalise(self.strong(processor.pixels(images), bgr))
+        strong = self.strong(processor.pixels(images), bgr=processor.blue_first)
+        return processor.normalise(strong)
 
     def predict(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, **kwargs: Any

@@ -24,11 +24,18 @@ class SourceTargetPreProcessor(SegDataPreProcessor):
     in the padding; whatever labels a dataset may have loaded are gone. At test it is its parent.
 
     Args:
-        options: of ``SegDataPreProcessor``; ``mean``, ``std`` and so on.
+        bgr_to_rgb, rgb_to_bgr: of ``SegDataPreProcessor``; its images are OpenCV's, blue first.
+        options: others of it; ``mean``, ``std`` and so on.
 
     Raises:
         InputError: the batch does not hold both domains in equal numbers.
     """
+
+    def __init__(
+        self, *, bgr_to_rgb: bool = False, rgb_to_bgr: bool = False, **options: Any
+    ) -> None:
+        super().__init__(bgr_to_rgb=bgr_to_rgb, rgb_to_bgr=rgb_to_bgr, **options)
+        self.blue_first = not (bgr_to_rgb or rgb_to_bgr)
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
         """Apart in training, together otherwise."""

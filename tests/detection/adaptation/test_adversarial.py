@@ -5,6 +5,9 @@ import logging
 import pytest
 import torch
 import torch.nn.functional as F
+
+pytest.importorskip("detectron2")
+
 from detectron2.modeling import GeneralizedRCNN, build_model
 from detectron2.modeling.roi_heads import Res5ROIHeads
 from detectron2.utils.events import EventStorage

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("detectron2")
+
 from detectron2.config import get_cfg
 
 from snr_plugins.detection import add_snr_config

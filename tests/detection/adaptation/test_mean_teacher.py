@@ -4,6 +4,9 @@ import copy
 
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.modeling import GeneralizedRCNN
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage

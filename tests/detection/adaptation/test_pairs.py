@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("detectron2")
+
 from detectron2.data import DatasetCatalog, DatasetMapper, build_detection_train_loader
 from detectron2.utils.events import EventStorage
 from PIL import Image
