@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from snr_plugins.data.files import is_cut_archive, write_whole
 from snr_plugins.errors import InputError
 
 try:
@@ -17,6 +18,7 @@ except ImportError:  # Windows, where nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+LAST_CHECKPOINT = "last_checkpoint"
 # What is wrong with the disk and not with the program; EFBIG is a limit on the size of files.
 FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -51,6 +53,29 @@ def sole_user(folder: str | os.PathLike[str]) -> Iterator[int]:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lock.close)
         yield lock.fileno()
+
+
+def name_last_checkpoint(folder: str | os.PathLike[str], in_full: bool) -> None:
+    """Write the newest checkpoint's name into a ``last_checkpoint`` that is empty.
+
+    Both frameworks write that file in place, once a checkpoint is whole; a kill in that instant
+    leaves it empty. Whatever else is there stays as it is.
+
+    Args:
+        folder: of Detectron2's ``model_0000123.pth``, or of MMEngine's ``iter_123.pth`` or
+            ``epoch_12.pth``.
+        in_full: whether the name is a path, as MMEngine's.
+    """
+    last = Path(folder, LAST_CHECKPOINT)
+    if not last.is_file() or last.stat().st_size:
+        return
+    numbered = {
+        p: re.fullmatch(r"(?:model|iter|epoch)_(\d+)\.pth", p.name) for p in last.parent.iterdir()
+    }
+    numbers = {path: int(match[1]) for path, match in numbered.items() if match}
+    whole = [p for p in sorted(numbers, key=numbers.__getitem__) if not is_cut_archive(p)]
+    if whole:
+        write_whole(last, str(whole[-1] if in_full else whole[-1].name).encode())
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from snr_plugins.data.output import naming_disk_faults, sole_user
+from snr_plugins.data.output import name_last_checkpoint, naming_disk_faults, sole_user
 from snr_plugins.detection.checks import check_run
 from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
@@ -29,6 +29,8 @@ GO_ON = "mend the disk or folder and go on with --resume"
 def run(args: argparse.Namespace) -> OrderedDict | None:
     """What each process does."""
     cfg = load_config(args.config_file, args.opts, args.resume)
+    if args.resume:
+        name_last_checkpoint(cfg.OUTPUT_DIR, in_full=False)
     check_run(cfg, args.eval_only, args.resume)
     # the config that is saved must find them from any working folder
     cfg = _with_weights(cfg, _absolute(cfg.MODEL.WEIGHTS))

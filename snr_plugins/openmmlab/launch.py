@@ -18,7 +18,7 @@ from mmengine.model import PretrainedInit
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
-from snr_plugins.data.output import naming_disk_faults, sole_user
+from snr_plugins.data.output import name_last_checkpoint, naming_disk_faults, sole_user
 from snr_plugins.errors import InputError, sentence_in
 from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
 
@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get("work_dir") or f"work_dirs/{Path(args.config).stem}"
     cfg.resume = args.resume
+    if args.resume:
+        name_last_checkpoint(cfg.work_dir, in_full=True)
     if args.resume and "load_from" not in (args.cfg_options or {}):
         _start_anew_or_go_on(cfg)
     if args.launcher == "pytorch" and "RANK" not in os.environ:
