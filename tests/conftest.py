@@ -1,10 +1,9 @@
 """``pytest --device cuda --dtype bfloat16``: the same tests of ``nn`` where a GPU is at hand."""
 
-import importlib.util
-from importlib.metadata import PackageNotFoundError, distribution
-
 import pytest
 import torch
+
+from tests import mmseg_bases
 
 pytest_plugins = ("tests.reliability",)
 
@@ -14,23 +13,14 @@ def pytest_addoption(parser):
     parser.addoption("--dtype", default="float32", help="of their maps: float32, bfloat16, float16")
 
 
-def _finds_no_base_of_mmseg() -> bool:
-    """MMEngine looks for mmseg::... in the distribution mmsegmentation; the fork's is onedl-."""
-    try:
-        distribution("mmsegmentation")
-    except PackageNotFoundError:
-        return importlib.util.find_spec("mmseg") is not None
-    return False
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """A config with a base mmseg::... cannot be read with onedl-mmsegmentation: no test of ours."""
     try:
         return (yield)
     except (ImportError, ValueError) as error:
-        if "mmsegmentation is not installed" in str(error) and _finds_no_base_of_mmseg():
-            pytest.skip("onedl-mmsegmentation: MMEngine finds no base mmseg::...")
+        if "mmsegmentation is not installed" in str(error) and not mmseg_bases.are_found():
+            pytest.skip(mmseg_bases.REASON)
         raise
 
 

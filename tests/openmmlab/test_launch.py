@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from snr_plugins.openmmlab.launch import _parse, main
+from tests import mmseg_bases
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
+
+if not mmseg_bases.are_found():
+    pytest.skip(mmseg_bases.REASON, allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -22,14 +22,13 @@ from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
 from snr_plugins.nn import LAYERS, layer_options
 from snr_plugins.openmmlab.launch import bad_input, load_config
+from tests import mmseg_bases
 from tests.misspelling import misspelt
 
 TO_DUSK = "segmentation/adaptation/deeplabv3plus_thin_r50_camvid_to_dusk"
 CAMVID = config_path("segmentation/fcn_thin_r50_camvid_snr.py")
-try:
-    NAMES = sorted(Config.fromfile(CAMVID))
-except ModuleNotFoundError as error:  # see tests/conftest.py
-    pytest.skip(str(error), allow_module_level=True)
+if not mmseg_bases.are_found():
+    pytest.skip(mmseg_bases.REASON, allow_module_level=True)
 RESNET = {"type": "ResNet", "depth": 18, "_scope_": "mmseg"}
 # Options of what no shipped config uses
 EXAMPLES = {
@@ -138,7 +137,7 @@ def test_a_misspelt_option_of_a_layer_is_refused(layer, option):
     "A letter lost, doubled or exchanged in each name that `--cfg-options` may begin with",
     "the name is refused, and the one that is meant is said",
 )
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(Config.fromfile(CAMVID)))
 def test_a_misspelt_override_is_refused(name):
     wrong = misspelt(name)
     with pytest.raises(InputError, match=f"the config has no '{wrong}'; do you mean '{name}'"):
