@@ -12,6 +12,8 @@ SHELL := /bin/bash
 VENV := .venv
 LOWEST := .venv-lowest
 MODERN := .venv-modern
+# Or the path of one, where uv cannot fetch it.
+MODERN_PYTHON ?= 3.13
 PYTHON := $(VENV)/bin/python
 MAX_JOBS ?= $(shell nproc)
 # Of the tests; each takes a core and 4 GB.
@@ -107,7 +109,7 @@ $(VENV)/.all: requirements/all.txt $(VENV)/.detection
 	@touch $@
 
 $(MODERN)/.all: requirements/modern.txt pyproject.toml | uv
-	$(UV) venv -q --allow-existing --python 3.13 $(MODERN)
+	$(UV) venv -q --allow-existing --python $(MODERN_PYTHON) $(MODERN)
 	@echo "Installing the modern stack; mmcv compiles its operators for 5 to 20 minutes ..."
 	MAX_JOBS=$(MAX_JOBS) CFLAGS=-g0 CXXFLAGS=-g0 MMCV_WITH_OPS=1 \
 	  $(UV) pip install --python $(MODERN)/bin/python --require-hashes -r $<
