@@ -25,6 +25,11 @@ from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
 GO_ON = "mend the disk or folder and go on with --resume"
 # What OpenMMLab's launchers read beside what is MMEngine's runner's
 LAUNCHERS = ("tta_model", "tta_pipeline", "custom_imports")
+# No arguments of the runner, which looks for them in the config (mmengine/runner/runner.py)
+IN_CONFIG = (
+    *("activation_checkpointing", "compile", "efficient_conv_bn_eval", "find_unused_parameters"),
+    *("model_wrapper_cfg", "sync_bn"),
+)
 # Where each launcher says which process this is
 RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
@@ -180,7 +185,7 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
 
 def _check_names(cfg: Config, overrides: dict[str, object]) -> None:
     """MMEngine takes any name, and nobody reads one that is misspelt."""
-    known = {*cfg, *inspect.signature(Runner).parameters, *LAUNCHERS}
+    known = {*cfg, *inspect.signature(Runner).parameters, *LAUNCHERS, *IN_CONFIG}
     for name in (key.partition(".")[0] for key in overrides):
         if name not in known:
             similar = difflib.get_close_matches(name, sorted(known), n=1)

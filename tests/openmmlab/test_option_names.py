@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import mmpretrain.registry
 import mmseg.registry
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope, Registry
+from mmengine.runner import Runner
 
 import snr_plugins.classification
 import snr_plugins.segmentation  # noqa: F401  registers
@@ -142,6 +144,13 @@ def test_a_misspelt_override_is_refused(name):
     wrong = misspelt(name)
     with pytest.raises(InputError, match=f"the config has no '{wrong}'; do you mean '{name}'"):
         load_config(CAMVID, {f"{wrong}.deeper": 1})
+
+
+def test_what_the_runner_reads_from_the_config_alone_may_be_new():
+    read = set(re.findall(r"self\.cfg\.get\(\s*'(\w+)'", inspect.getsource(Runner)))
+    assert {"model_wrapper_cfg", "sync_bn"} <= read
+    for name in read:
+        assert load_config(CAMVID, {name: None})[name] is None
 
 
 def test_what_launchers_know_may_be_new():
