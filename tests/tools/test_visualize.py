@@ -213,9 +213,9 @@ def test_bad_input_gets_one_sentence(detectors, city, tmp_path, tool, arguments,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("network", ["detectors", "segmentor"])
-def test_a_damaged_picture_is_named(network, request, tmp_path):
-    *_, checkpoint = [request.getfixturevalue(network)[-1 if network == "detectors" else 0]]
+@pytest.mark.parametrize(("network", "which"), [("detectors", 1), ("segmentor", 0)])
+def test_a_damaged_picture_is_named(network, which, request, tmp_path):
+    checkpoint = request.getfixturevalue(network)[which]
     picture = tmp_path / "photo.jpg"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)).save(picture)
     whole = picture.read_bytes()
