@@ -1,14 +1,15 @@
 """Train arms of one config or many over several seeds and print the tables.
 
-    python tools/compare.py PLAN.yaml [--jobs N] [--threads N] [--out output/compare]
+    python tools/compare.py PLAN.yaml [--seeds 1 2] [--jobs N] [--threads N] [--out output/compare]
     python tools/compare.py CONFIG --arms plain instance_norm snr [--seeds 1 2 3]
         [--options KEY=VALUE ...] [--targets NAME ...] [--jobs N] ...
 
 A plan names configs, arms, seeds, options and targets: tools/plans.py has an example, tools/arms.py
-the arms. Each arm and seed is one run of tools/train.py, by the framework's own trainer, in a
-folder of its own, OUT/NAME/ARM_SEED. Started again with the same arguments it goes on: what has
-finished is not run again, what was killed or has failed starts anew. A run that fails stands in the
-table as failed and the others go on; the exit status is then 1.
+the arms. With --seeds only these of a plan's are run, as on one of several machines. Each arm and
+seed is one run of tools/train.py, by the framework's own trainer, in a folder of its own,
+OUT/NAME/ARM_SEED. Started again with the same arguments it goes on: what has finished is not run
+again, what was killed or has failed starts anew. A run that fails stands in the table as failed and
+the others go on; the exit status is then 1.
 
 Scores are those of the stamps, on the screen as mean, each seed's and the gain over plain: gains
 are paired by seed, with the 95 % interval of Student's t.
@@ -21,6 +22,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from arms import ARMS
@@ -52,7 +54,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("plan", help="a plan; with --arms a config, the plain form")
     parser.add_argument("--arms", nargs="+", metavar="ARM", help=", ".join(ARMS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=int, help="of a plan; with --arms 1 2 3")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--targets", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
@@ -66,12 +68,28 @@ def parse() -> argparse.Namespace:
 
 def plan_of(args: argparse.Namespace) -> list[Experiment]:
     if args.arms:
-        return [experiment_of(args.plan, args.arms, args.seeds, args.options, args.targets)]
+        seeds = args.seeds or [1, 2, 3]
+        return [experiment_of(args.plan, args.arms, seeds, args.options, args.targets)]
     if args.options or args.targets:
         raise InputError("--options and --targets go with --arms; a plan holds its own")
     if args.plan.endswith(".py"):
         raise InputError(f"{args.plan} is a config: say which --arms of it to train")
-    return read_plan(Path(args.plan))
+    experiments = read_plan(Path(args.plan))
+    if args.seeds:
+        experiments = [only(experiment, args.seeds) for experiment in experiments]
+    return experiments
+
+
+def only(experiment: Experiment, seeds: Sequence[int]) -> Experiment:
+    """``experiment`` with the runs of these seeds alone."""
+    rows = {
+        word: replace(row, seeds=[seed for seed in row.seeds if seed in seeds])
+        for word, row in experiment.rows.items()
+    }
+    absent = set(seeds).difference(*(row.seeds for row in experiment.rows.values()))
+    if absent:
+        raise InputError(f"{experiment.name} has no seed {min(absent)}: choose from its plan's")
+    return replace(experiment, rows=rows)
 
 
 def compare(experiments: Sequence[Experiment], out: Path, jobs: int, threads: int) -> bool:

@@ -19,7 +19,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +38,37 @@ PATH = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\],;:]+/)*[^\s/'\"\],;:]+")
 SHARED = ("metric", "domains", "image_size", "test_time_augmentation", "datasets")
 
 
-def record_of(experiment: Experiment, runs: Sequence[Run], plan: Path, commit: str | None) -> dict:
+def record_of(
+    experiment: Experiment,
+    runs: Sequence[Run],
+    plan: Path,
+    commit: str | None,
+    earlier: Sequence[Mapping] = (),
+) -> dict:
     """What is kept of an experiment.
 
-    A run that has not ended, or has not begun, is left out.
+    A run that has not ended, or has not begun, is as it was kept earlier, if its command was the
+    same: another machine may have run it. Else it is left out.
 
     Args:
         experiment: of a plan.
         runs: all of its runs.
         plan: its file.
         commit: of runs whose ``run.json`` names none.
+        earlier: the comparisons that are kept, from `read_records`.
 
     Raises:
         InputError: no run has finished; runs differ in what was tested and how; or ``source`` was
             not tested.
     """
-    ended = [run for run in runs if run.record["status"] in ("finished", "failed")]
+    by_name = {record["name"]: record for record in earlier}
     shared: dict[str, Any] = {}
     arms = {word: {"title": row.title, "runs": []} for word, row in experiment.rows.items()}
-    for run in ended:
-        arms[run.word]["runs"].append(_kept(run, shared, commit))
+    for run in runs:
+        if run.record["status"] in ("finished", "failed"):
+            arms[run.word]["runs"].append(_kept(run, shared, commit))
+        elif old := _kept_before(run, by_name, shared):
+            arms[run.word]["runs"].append(old)
     if not shared:
         raise InputError(f"{experiment.name}: no run has finished; tools/compare.py runs it")
     if experiment.source not in (None, *shared["domains"]):
@@ -84,7 +95,7 @@ def _kept(run: Run, shared: dict[str, Any], commit: str | None) -> dict:
     kept = {
         "seed": run.seed,
         "status": record["status"],
-        "command": shlex.join(["python", "tools/train.py", *map(neutral, run.asked)]),
+        "command": _command(run),
         "commit": record.get("commit") or commit,
         "seconds": record["seconds"],
     }
@@ -93,19 +104,43 @@ def _kept(run: Run, shared: dict[str, Any], commit: str | None) -> dict:
     return {**kept, **_scored(run, shared)}
 
 
-def _scored(run: Run, shared: dict[str, Any]) -> dict:
-    domains = run.read_scores().domains
-    # a run that is shared may have been tested on more
-    stamps = [s for s in counted_stamps(run.folder) if domains.keys() & s["domains"].keys()]
-    last = stamps[-1]
+def _command(run: Run) -> str:
+    return shlex.join(["python", "tools/train.py", *map(neutral, run.asked)])
+
+
+def _kept_before(run: Run, earlier: Mapping[str, Mapping], shared: dict[str, Any]) -> dict | None:
+    """The same run in an earlier record, of its own experiment or the one that it shares with."""
+    record = earlier.get(run.folder.parent.name, {"arms": {}})
+    arm = run.folder.name.rpartition("_")[0]
+    runs = record["arms"].get(arm, {"runs": []})["runs"]
+    command = _command(run)
+    old = next((one for one in runs if (one["seed"], one["command"]) == (run.seed, command)), None)
+    if old is None or old["status"] == "failed":
+        return old
+    domains = run.experiment.targets or record["domains"]
+    absent = [name for name in domains if name not in old["scores"]]
+    if absent:
+        raise InputError(
+            f"{run.name} was not tested on {absent[0]} when it was kept: run it again, or remove "
+            f"{record['name']}.json"
+        )
     found = {
-        "metric": last["metric"],
+        **record,
         "domains": list(domains),
-        "image_size": last["image_size"],
-        "test_time_augmentation": last["test_time_augmentation"],
-        "versions": last["versions"],
-        "datasets": _datasets(stamps),
+        "datasets": _of_domains(record["datasets"], domains, record["domains"]),
     }
+    _check_alike(run, found, shared)
+    here = {
+        key: {name: old[key][name] for name in domains if name in old[key]}
+        for key in ("scores", "classes", "distances")
+    }
+    versions = old.get("versions", record["versions"])
+    rest = {key: value for key, value in old.items() if key != "versions"}
+    return {**rest, **here, **_other_versions(versions, shared)}
+
+
+def _check_alike(run: Run, found: Mapping, shared: dict[str, Any]) -> None:
+    """``shared`` takes from the first run what all must have in common, and its versions."""
     for key in SHARED:
         if shared.setdefault(key, found[key]) != found[key]:
             raise InputError(
@@ -113,6 +148,36 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
                 f"{shared[key]}; run all of them alike"
             )
     shared.setdefault("versions", found["versions"])
+
+
+def _other_versions(versions: Mapping, shared: Mapping) -> dict:
+    """Of a run with others than the first."""
+    return {} if versions == shared["versions"] else {"versions": versions}
+
+
+def _of_domains(
+    datasets: Sequence[dict], domains: Sequence[str], tested: Sequence[str]
+) -> list[dict]:
+    """Without those of the domains that were tested too and are not compared."""
+    others = set(tested).difference(domains)
+    return [dataset for dataset in datasets if dataset["name"] not in others]
+
+
+def _scored(run: Run, shared: dict[str, Any]) -> dict:
+    domains = run.read_scores().domains
+    # a run that is shared may have been tested on more
+    stamps = [s for s in counted_stamps(run.folder) if domains.keys() & s["domains"].keys()]
+    last = stamps[-1]
+    tested = [name for stamp in stamps for name in stamp["domains"]]
+    found = {
+        "metric": last["metric"],
+        "domains": list(domains),
+        "image_size": last["image_size"],
+        "test_time_augmentation": last["test_time_augmentation"],
+        "versions": last["versions"],
+        "datasets": _of_domains(_datasets(stamps), list(domains), tested),
+    }
+    _check_alike(run, found, shared)
     classes: dict[str, dict] = {}
     distances: dict[str, dict] = {}
     for stamp in stamps:
@@ -126,8 +191,7 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
         "classes": {name: classes[name] for name in domains if classes.get(name)},
         "distances": {name: distances[name] for name in domains if name in distances},
         "curves": read_curves(run.folder),
-        # where it was run with others than the first
-        **({} if found["versions"] == shared["versions"] else {"versions": found["versions"]}),
+        **_other_versions(found["versions"], shared),
     }
 
 

@@ -3,7 +3,8 @@
     python tools/report.py [PLAN.yaml ...] [--runs output/compare] [--page output/results.html]
 
 For each experiment of the plans the stamps and logs of its runs below --runs (where
-tools/compare.py left them) become benchmarks/results/comparisons/NAME.json. Then all that is kept
+tools/compare.py left them) become benchmarks/results/comparisons/NAME.json; a run that is not below
+--runs stays there as it was kept, so that several machines can share a plan. Then all that is kept
 there is written anew into the marked blocks of docs/results.md, whose prose stays as it is, and
 into one HTML page that needs nothing else and no network. Without a plan nothing new is read:
 tables and page are made of what is kept.
@@ -64,7 +65,8 @@ def keep(plan: Path, runs: Path, records: Path, commit: str | None) -> None:
     found = runs_of(experiments, runs)
     for experiment in experiments:
         own = [run for run in found if run.experiment is experiment]
-        print(write_record(record_of(experiment, own, plan.resolve(), commit), records))
+        record = record_of(experiment, own, plan.resolve(), commit, read_records(records))
+        print(write_record(record, records))
 
 
 def write(records: Path, docs: Path, page: Path) -> Sequence[Path]:

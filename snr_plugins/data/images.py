@@ -1,8 +1,8 @@
 """An image as the frameworks will read it: judged by its content, whatever its name says.
 
-Detectron2 and MMSegmentation's loader turn a photograph by its EXIF orientation (the latter not in
-WebP), drop alpha and convert palettes and CMYK. Grey of 16 bits and turned TIFFs they spoil, each
-in its own way.
+Detectron2 and MMSegmentation's loader turn a photograph by its EXIF orientation (the latter a WebP
+only from OpenCV 4.13 on), drop alpha and convert palettes and CMYK. Grey of 16 bits and turned
+TIFFs they spoil, each in its own way.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def oddities(image: ImageFile) -> list[str]:
     """What the frameworks change when they read an image, which its owner may not expect."""
     found = []
     if image.orientation != 1 and image.format != "TIFF":  # which is refused
-        by = " by Detectron2 and not by MMSegmentation" if image.format == "WEBP" else ""
-        found.append(f"turned or mirrored as EXIF asks{by}, so labels must fit the turned image")
+        webp = " (by MMSegmentation from OpenCV 4.13 on alone)" if image.format == "WEBP" else ""
+        found.append(f"turned or mirrored as EXIF asks{webp}, so labels must fit the turned image")
     if image.mode in _WITH_ALPHA:
         found.append("read without alpha")
     elif image.mode not in ("1", "L", "P", "RGB") and not image.is_wide_grey:

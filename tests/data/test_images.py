@@ -49,12 +49,14 @@ def test_sizes_are_those_that_mmsegmentation_reads(tmp_path, suffix, orientation
     assert read_image_size(path) == read.shape[:2]
 
 
-def test_a_turned_webp_is_told_since_mmsegmentation_does_not_turn_it(tmp_path):
+def test_a_turned_webp_is_told_since_mmsegmentation_turns_it_by_opencv_s_version(tmp_path):
     transforms = pytest.importorskip("mmcv.transforms")
+    cv2 = pytest.importorskip("cv2")
     path = save(tmp_path / "a.webp", orientation=6)
     read = transforms.LoadImageFromFile()({"img_path": str(path)})["img"]
-    assert read.shape[:2] == (HEIGHT, WIDTH) != read_image_size(path)
-    assert "and not by MMSegmentation" in oddities(read_image_file(path))[0]
+    turns = tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 13)
+    assert (read.shape[:2] == read_image_size(path)) == turns
+    assert "by MMSegmentation from OpenCV 4.13 on alone" in oddities(read_image_file(path))[0]
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from compare import only
+from plans import read_plan
+from runs import runs_of
 
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
@@ -121,6 +124,7 @@ def test_faults_of_the_command_line(command, tmp_path):
         ([BOXES], "unknown key '_BASE_'"),
         ([plan, "--options", "SEED=1"], "--options and --targets go with --arms"),
         ([BOXES, "--arms", "norm"], "there is no arm 'norm'; choose from: plain, instance_norm"),
+        ([plan, "--seeds", 2, 3], "city has no seed 3: choose from its plan's"),
         ([plan, "--jobs", 0], "--jobs and --threads must be at least 1"),
     ):
         done = command(TOOL, *words, "--out", tmp_path / "out")
@@ -131,6 +135,14 @@ def test_faults_of_the_command_line(command, tmp_path):
     done = command(TOOL, plan, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "snr_2 holds files of something else; give another --out" in done.stderr
+
+
+def test_seeds_of_a_plan_are_picked_for_one_of_several_machines(tmp_path):
+    (city,) = read_plan(write_plan(tmp_path, arms={"plain": [1], "snr": [1, 2]}))
+    runs = runs_of([only(city, [2])], tmp_path / "out")
+    assert [(run.word, run.seed) for run in runs] == [("snr", 2)]
+    (whole,) = [run for run in runs_of([city], tmp_path / "out") if run.seed == 2]
+    assert runs[0].asked == whole.asked
 
 
 @pytest.mark.slow

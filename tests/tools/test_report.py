@@ -149,6 +149,43 @@ def test_what_is_kept_names_no_machine_and_loses_nothing(record, tmp_path):
     assert failed["error"] == "MODEL.WEIGHTS: a.pth does not exist"
 
 
+def test_several_machines_share_a_plan(record, plan, tmp_path):
+    """What was kept stays where nothing of it is at hand, and one run at hand takes its place."""
+    (city,) = read_plan(plan)
+    runs = runs_of([city], tmp_path / "elsewhere")
+    assert record_of(city, runs, plan, None, [record]) == record
+    first = next(run for run in runs if (run.word, run.seed) == ("snr", 2))
+    write_run(first, (1.0, 2.0, 3.0))
+    both = record_of(city, runs, plan, None, [record])
+    one, two, three = both["arms"]["snr"]["runs"]
+    assert (one, three) == tuple(record["arms"]["snr"]["runs"][::2])
+    assert two["scores"] == dict(zip(DOMAINS, (1.0, 2.0, 3.0), strict=True))
+    assert comparison(json.loads(json.dumps(both)))
+    entry = yaml.safe_load(plan.read_text()) | {"options": {"SOLVER.MAX_ITER": 9}}
+    plan.write_text(yaml.safe_dump(entry, sort_keys=False))
+    (other,) = read_plan(plan)  # another command, another run
+    with pytest.raises(InputError, match="city: no run has finished"):
+        record_of(other, runs_of([other], tmp_path / "nowhere"), plan, None, [record])
+
+
+def test_rows_that_are_shared_come_from_where_they_are_kept(record, plan, tmp_path):
+    entry = {"name": "forms", "config": BOXES, "arms": ["plain", "dsu"], "seeds": [1, 2]}
+    entry |= {"shared": {"city": ["plain"]}, "targets": [CLEAR, RAIN]}
+    plan.write_text(yaml.safe_dump(entry, sort_keys=False))
+    (forms,) = read_plan(plan)
+    found = record_of(forms, runs_of([forms], tmp_path / "nowhere"), plan, None, [record])
+    assert list(found["arms"]) == ["plain"] and found["domains"] == [CLEAR, RAIN]
+    assert [part["name"] for part in found["datasets"]] == [CLEAR, RAIN]
+    runs = found["arms"]["plain"]["runs"]
+    assert [run["scores"] for run in runs] == [{CLEAR: 50.0, RAIN: 4.0}, {CLEAR: 52.0, RAIN: 3.0}]
+    assert all(set(run["classes"]) == {CLEAR, RAIN} for run in runs)
+    plan.write_text(yaml.safe_dump(entry | {"targets": ["city_night_val"]}, sort_keys=False))
+    (forms,) = read_plan(plan)
+    runs = runs_of([forms], tmp_path / "nowhere")
+    with pytest.raises(InputError, match="not tested on city_night_val when it was kept: run it"):
+        record_of(forms, runs, plan, None, [record])
+
+
 def test_paths_of_the_repository_stay_and_others_keep_their_name():
     text = f"{ROOT}/configs/a.yaml lacks '/tmp/x y/b.pth', 1/2, ../c, ~/d, https://e.org/f"
     assert neutral(text) == "configs/a.yaml lacks 'x y/b.pth', 1/2, ../c, ~/d, https://e.org/f"
