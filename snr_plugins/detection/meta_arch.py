@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ROIAlign
 from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, PanopticFPN, RetinaNet
 from detectron2.modeling.meta_arch import FCOS
-from detectron2.structures import ImageList, Instances
+from detectron2.structures import ImageList
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
@@ -28,11 +27,9 @@ from snr_plugins.nn import (
     remade_outputs,
     style_distances,
 )
-from snr_plugins.nn.affine import at_least_float32
+from snr_plugins.nn.box_means import box_means
 from snr_plugins.nn.calibration import calibrate_untrained
 
-# Samples along each side of a box: as many as a 7x7 box head with two samples a bin takes.
-BOX_SAMPLES = 14
 # Entropies are written to the event storage every so many iterations, as the framework's
 # metric printer does; each value written waits for the device.
 LOG_PERIOD = 20
@@ -90,11 +87,9 @@ class Restitution(Detector):
         self.snr_losses = StageLosses(
             layers, snr_num_classes, snr_loss_weight, snr_probe_weight, snr_loss_terms
         )
-        self._box_pools = {
-            name: ROIAlign(1, 1 / _stride(name, snr), BOX_SAMPLES, aligned=True)
-            for name, snr in layers.items()
-            if self.snr_losses
-        }
+        self._strides = (
+            {name: _stride(name, snr) for name, snr in layers.items()} if self.snr_losses else {}
+        )
         self._to_calibrate = snr_calibrate
         report_coverage(self)
 
@@ -142,9 +137,11 @@ class Restitution(Detector):
     def _losses(self, batched_inputs: list[dict], *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         if not self.snr_losses:
             return super().__call__(batched_inputs, *args, **kwargs)
-        rois, labels = self._ground_truth([x["instances"] for x in batched_inputs])
+        truth = [x["instances"] for x in batched_inputs]
+        boxes = [instances.gt_boxes.tensor.to(self.device) for instances in truth]
+        labels = torch.cat([instances.gt_classes for instances in truth]).to(self.device)
         size = self._padded_size([x["image"] for x in batched_inputs])
-        form = partial(self.restitution_on_boxes, rois, labels, size)
+        form = partial(self.restitution_on_boxes, boxes, labels, size)
         with self.snr_losses.observing(form) as terms:
             losses = super().__call__(batched_inputs, *args, **kwargs)
         storage = get_event_storage()
@@ -156,7 +153,7 @@ class Restitution(Detector):
 
     def restitution_on_boxes(
         self,
-        rois: Tensor,
+        boxes: list[Tensor],
         labels: Tensor,
         size: torch.Size,
         name: str,
@@ -166,16 +163,16 @@ class Restitution(Detector):
         """The loss of one SNR: a `snr_plugins.nn.stage_losses.Form` once boxes are given.
 
         Args:
-            rois: (P, 5), the image's index and the box in pixels of the image.
-            labels: (P,) class ids.
+            boxes: of each image (P_n, 4), in pixels of the image.
+            labels: (P,) class ids, those of the first image first.
             size: height and width of the padded images.
             name, loss, seen: of the SNR.
         """
-        # ROIAlign rounds the boxes to the features' type: half would move them by pixels
-        features = at_least_float32(seen.features)
-        features = features.flatten(2).unflatten(2, seen.grid(*size))  # of tokens, their map
-        pooled = self._box_pools[name](features, rois).flatten(1)  # (P, C)
-        return loss.boxes(seen, pooled, rois[:, 0].long(), labels)
+        features = seen.features.flatten(2).unflatten(2, seen.grid(*size))  # of tokens, their map
+        pooled = box_means(features, boxes, self._strides[name])  # (P, C)
+        counts = torch.tensor([len(of_image) for of_image in boxes], device=labels.device)
+        images = torch.arange(len(boxes), device=labels.device)
+        return loss.boxes(seen, pooled, images.repeat_interleave(counts), labels)
 
     def _padded_size(self, images: list[Tensor]) -> torch.Size:
         """Height and width that ``preprocess_image`` pads the batch to."""
@@ -186,14 +183,6 @@ class Restitution(Detector):
             padding_constraints=self.backbone.padding_constraints,
         )
         return padded.tensor.shape[2:]
-
-    def _ground_truth(self, truth: list[Instances]) -> tuple[Tensor, Tensor]:
-        """Boxes (P, 5) as ROIAlign takes them, the image's index first, and their classes (P,)."""
-        boxes = torch.cat([x.gt_boxes.tensor for x in truth]).to(self.device)
-        labels = torch.cat([x.gt_classes for x in truth]).to(self.device)
-        counts = torch.tensor([len(x) for x in truth], device=self.device)
-        image_index = torch.repeat_interleave(torch.arange(len(truth), device=self.device), counts)
-        return torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1), labels
 
 
 def _stride(name: str, snr: SNR) -> float:
