@@ -33,10 +33,7 @@ def compare_models(device: str, rounds: int, shrink: int) -> list[dict]:
     rows = []
     for name, build in pairs.items():
         networks = dict(zip(("plain", "snr"), build(), strict=True))
-        networks["snr"].load_state_dict(networks["plain"].state_dict(), strict=False)
-        for snr in find_snr(networks["snr"]).values():
-            nn.init.zeros_(snr.gate.fc2.weight)
-            nn.init.constant_(snr.gate.fc2.bias, 50.0)
+        see_the_same(networks["snr"], networks["plain"])
         is_detector = name.startswith("Faster")
         height, width = (600, 1200) if is_detector else (512, 1024)
         batch = (detection_batch if is_detector else segmentation_batch)(
@@ -65,6 +62,14 @@ def compare_models(device: str, rounds: int, shrink: int) -> list[dict]:
         for key, value in row.items():
             print(f"  {key}: {value}", flush=True)
     return rows
+
+
+def see_the_same(network: nn.Module, plain: nn.Module) -> None:
+    """Give ``network`` the weights of ``plain``, and open its SNRs' gates: the identity."""
+    network.load_state_dict(plain.state_dict(), strict=False)
+    for snr in find_snr(network).values():
+        nn.init.zeros_(snr.gate.fc2.weight)
+        nn.init.constant_(snr.gate.fc2.bias, 50.0)
 
 
 def detector(body: str, suffix: str, device: str) -> nn.Module:

@@ -19,6 +19,13 @@ def save(record: dict, name: str, root: Path = RESULTS) -> Path:
     return path
 
 
+def kept(name: str, machine: dict, root: Path = RESULTS) -> dict:
+    """What is kept of this version and machine, with the same torch; empty if nothing is."""
+    path = root / snr_plugins.__version__ / f"{name}.json"
+    record = json.loads(path.read_bytes()) if path.is_file() else {}
+    return record if record.get("machine") == machine else {}
+
+
 def machine_name(machine: dict) -> str:
     """A file's name for a machine: its GPU, or its CPU and threads; never its host name.
 

@@ -1,13 +1,14 @@
-"""What SNR costs: the module, its growth, its statistics, and whole models, SNR against plain.
+"""What SNR costs: the module and the other layers, growth, statistics, whole models, adaptation.
 
     python -m benchmarks.speed [--device cuda] [--rounds 30] [--only module models] [--out DIR]
         [--save]
 
 Contestants take turns in a new order every round; every figure is the median of the rounds' ratios,
 with its quartiles. Prints tables, and writes DIR/benchmark.json and DIR/growth.png; with --save the
-numbers also go to benchmarks/results/VERSION/MACHINE.json, which the docs quote. On a GPU it also
-checks the Triton kernels against the formulas and compares them with a copy of the map; the whole
-models need Detectron2 and MMSegmentation and are left out where these are missing.
+numbers also go, section by section, to benchmarks/results/VERSION/MACHINE.json, which the docs
+quote. On a GPU it also checks the Triton kernels against the formulas and compares them with a copy
+of the map; whole models and methods that adapt need Detectron2 and MMSegmentation and are left out
+without these.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.saved import machine_name, save
+from benchmarks.saved import kept, machine_name, save
 from benchmarks.timing import alternate, milliseconds, ratio
 from snr_plugins.nn import SNR, textbook, walks
 
@@ -37,7 +38,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {"module": module, "statistics": statistics, "growth": growth, "models": models}
+    sections = {
+        **{"module": module, "layers": layers, "statistics": statistics, "growth": growth},
+        **{"models": models, "adaptation": adaptation},
+    }
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=30, help="of the module; models take a third")
     parser.add_argument("--only", nargs="+", choices=[*sections, "kernels"], help="by default all")
@@ -45,8 +49,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("output/benchmark"))
     parser.add_argument("--save", action="store_true", help="keep the whole measurement")
     args = parser.parse_args()
-    if args.save and (args.only or args.shrink != 1):
-        sys.exit("error: --save keeps whole measurements: leave out --only and --shrink")
+    if args.save and args.shrink != 1:
+        sys.exit("error: --save keeps measurements of whole maps: leave out --shrink")
     if args.device == "cuda" and not torch.cuda.is_available():
         sys.exit("error: --device cuda: torch finds no GPU here; leave it out to use the CPU")
     if args.device == "cuda":
@@ -61,7 +65,9 @@ def main() -> None:
             (args.out / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
     print(f"\nwrote {args.out / 'benchmark.json'}")
     if args.save:
-        print(f"saved {save(results, machine_name(results['machine']))}")
+        name = machine_name(results["machine"])
+        # sections that were not measured now stay as they are
+        print(f"saved {save({**kept(name, results['machine']), **results}, name)}")
 
 
 def machine(device: str) -> dict[str, object]:
@@ -138,6 +144,12 @@ def module(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def layers(args: argparse.Namespace) -> list[dict]:
+    from benchmarks.layers import compare_layers
+
+    return compare_layers(shrunk((2, 512, 75, 150), args.shrink), args.device, args.rounds)
+
+
 def statistics(args: argparse.Namespace) -> list[dict]:
     """Ways to the variance: how wrong for mean 1e3 and std 1, and how long."""
     print("\nvariance: largest relative error at mean 1e3 and std 1; time over ours")
@@ -206,14 +218,32 @@ def growth(args: argparse.Namespace) -> dict[str, object]:
 
 
 def models(args: argparse.Namespace) -> list[dict]:
-    missing = [x for x in ("detectron2", "mmseg") if importlib.util.find_spec(x) is None]
-    if missing:
-        print(f"\nmodels: left out, {' and '.join(missing)} not installed")
+    if not has_frameworks("models"):
         return []
     from benchmarks.models import compare_models
 
-    half = 2 if args.device == "cpu" else 1  # a CPU would take hours for the whole size
-    return compare_models(args.device, max(args.rounds // 3, 3), args.shrink * half)
+    return compare_models(args.device, max(args.rounds // 3, 3), args.shrink * half(args.device))
+
+
+def adaptation(args: argparse.Namespace) -> list[dict]:
+    if not has_frameworks("adaptation"):
+        return []
+    from benchmarks.adaptation import compare_adaptation
+
+    rounds = max(args.rounds // 3, 3)
+    return compare_adaptation(args.device, rounds, args.shrink * half(args.device))
+
+
+def has_frameworks(section: str) -> bool:
+    missing = [x for x in ("detectron2", "mmseg") if importlib.util.find_spec(x) is None]
+    if missing:
+        print(f"\n{section}: left out, {' and '.join(missing)} not installed")
+    return not missing
+
+
+def half(device: str) -> int:
+    """A CPU would take hours for the whole size."""
+    return 2 if device == "cpu" else 1
 
 
 def kernels(args: argparse.Namespace) -> list[dict]:

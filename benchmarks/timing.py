@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import statistics
 import time
@@ -44,6 +45,7 @@ def milliseconds(times: Mapping[str, list[float]]) -> dict[str, float]:
 
 def peak_bytes(step: Callable[[], object], device: str = "cpu") -> int:
     """The most that ``step`` has allocated at one time, beyond what was there before."""
+    gc.collect()  # garbage of before, freed in the step, would count against it
     if device == "cuda":
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
@@ -52,8 +54,9 @@ def peak_bytes(step: Callable[[], object], device: str = "cpu") -> int:
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
     activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        step()
+    for _ in range(2):  # what it frees of a step that it has not seen, it does not count
+        with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+            step()
     held = peak = 0
     for event in profile.profiler.kineto_results.events():
         if event.name() == "[memory]":

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import snr_plugins
-from benchmarks.saved import RESULTS, machine_name, save
+from benchmarks.saved import RESULTS, kept, machine_name, save
 
 KEPT = sorted(RESULTS.glob("[0-9]*/*.json"))  # of versions; comparisons name no machine
 
@@ -28,6 +28,15 @@ def test_saves_under_the_version(tmp_path):
     path = save({"rounds": 3}, "fog", tmp_path)
     assert path == tmp_path / snr_plugins.__version__ / "fog.json"
     assert json.loads(path.read_text()) == {"rounds": 3}
+
+
+def test_what_is_kept_is_of_the_same_machine_and_torch(tmp_path):
+    machine = {"cpu": "AMD EPYC 7B13", "threads": 2, "gpu": None, "torch": "2.3.1"}
+    assert kept("amd", machine, tmp_path) == {}
+    record = {"machine": machine, "module": [1]}
+    save(record, "amd", tmp_path)
+    assert kept("amd", machine, tmp_path) == record
+    assert kept("amd", {**machine, "torch": "2.4.0"}, tmp_path) == {}
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)

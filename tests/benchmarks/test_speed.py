@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from snr_plugins.nn import LAYERS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +19,7 @@ def benchmark(*arguments):
 
 
 def test_writes_every_section(tmp_path):
-    sections = ["module", "statistics", "growth"]
+    sections = ["module", "layers", "statistics", "growth"]
     run = benchmark("--shrink", 32, "--only", *sections, "--out", tmp_path)
     assert run.returncode == 0, run.stderr[-2000:]
     results = json.loads((tmp_path / "benchmark.json").read_text())
@@ -27,6 +29,7 @@ def test_writes_every_section(tmp_path):
     for row in results["module"]:
         quartiles = row["textbook over"]
         assert 0 < quartiles["low"] <= quartiles["median"] <= quartiles["high"]
+    assert {row["layer"] for row in results["layers"]} == set(LAYERS)
     errors = {row["form"]: row["error"] for row in results["statistics"]}
     assert errors["ours"] < 1e-3 < errors["E[F^2] - mean^2"]
     assert (tmp_path / "growth.png").stat().st_size > 1000
@@ -40,8 +43,8 @@ def test_no_gpu_is_one_sentence(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_saves_whole_measurements_only(tmp_path):
-    run = benchmark("--save", "--only", "module", "--out", tmp_path / "out")
+def test_saves_measurements_of_whole_maps_only(tmp_path):
+    run = benchmark("--save", "--shrink", 2, "--out", tmp_path / "out")
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr == "error: --save keeps whole measurements: leave out --only and --shrink\n"
+    assert run.stderr == "error: --save keeps measurements of whole maps: leave out --shrink\n"
     assert not (tmp_path / "out").exists()

@@ -54,7 +54,8 @@ def test_the_loss_falls_and_stays_finite(device):
     torch.manual_seed(0)
     model = build_model(config(FPN, *TINY, "MODEL.DEVICE", device.type)).train()
     assert len(find_snr(model)) == 3
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.005, momentum=0.9)
+    # at five times this rate the plain detector diverges too, in float32: no norm beyond its body
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     # Detectron2's own trainer asserts a GPU; on the CPU its plain one under autocast does the same
     if device.type == "cuda":
         trainer = AMPTrainer(model, streets(), optimizer, precision=torch.bfloat16)
