@@ -40,14 +40,11 @@ class Fault(NamedTuple):
     tries: int = 1
 
 
-def marked_faults(slow: bool = True) -> Iterator[Fault]:
-    """The rows that the tests ask for, read from their source; on request, of quick ones alone."""
+def marked_faults() -> Iterator[Fault]:
+    """The rows that the tests ask for, read from their source."""
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            marks = getattr(node, "decorator_list", [])
-            if not slow and "pytest.mark.slow" in map(ast.unparse, marks):
-                continue
-            for mark in marks:
+            for mark in getattr(node, "decorator_list", []):
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault":
                     yield Fault(*(ast.literal_eval(argument) for argument in mark.args[:3]))
 
