@@ -64,9 +64,12 @@ class Run:
 
     @property
     def asked(self) -> list[str]:
-        """The same wherever the folder lies, and as somebody else would write it."""
+        """The same wherever folder and repository lie, and as somebody else would write it."""
         folder = Path("output", *self.folder.parts[-2:])
-        return self.experiment.arguments(self.word, self.seed, folder)
+        config, *others = self.experiment.arguments(self.word, self.seed, folder)
+        if Path(config).is_relative_to(ROOT):
+            config = str(Path(config).relative_to(ROOT))
+        return [config, *others]
 
     @property
     def record(self) -> dict:

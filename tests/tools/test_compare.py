@@ -138,11 +138,13 @@ def test_faults_of_the_command_line(command, tmp_path):
 
 
 def test_seeds_of_a_plan_are_picked_for_one_of_several_machines(tmp_path):
-    (city,) = read_plan(write_plan(tmp_path, arms={"plain": [1], "snr": [1, 2]}))
+    config = BOXES.removeprefix("configs/")  # the package's own
+    (city,) = read_plan(write_plan(tmp_path, config=config, arms={"plain": [1], "snr": [1, 2]}))
     runs = runs_of([only(city, [2])], tmp_path / "out")
     assert [(run.word, run.seed) for run in runs] == [("snr", 2)]
     (whole,) = [run for run in runs_of([city], tmp_path / "out") if run.seed == 2]
     assert runs[0].asked == whole.asked
+    assert runs[0].asked[0] == BOXES.replace(".yaml", "_snr.yaml")  # wherever the repository lies
 
 
 @pytest.mark.slow
