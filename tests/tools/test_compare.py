@@ -62,7 +62,7 @@ def at_work(folder):
 @pytest.mark.slow
 def test_a_failed_run_stands_in_the_table_and_the_others_go_on(command, tmp_path):
     # plain has no gate, so that this option makes SNR fail alone
-    plan = write_plan(tmp_path, options={**TWO_ITERATIONS, "MODEL.SNR.REDUCTION": 1000})
+    plan = write_plan(tmp_path, options={**TWO_ITERATIONS, "MODEL.SNR.REDUCTION": 0})
     done = command(TOOL, plan, "--jobs", 2, "--out", tmp_path / "out")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     lines = done.stdout.splitlines()
