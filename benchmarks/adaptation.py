@@ -10,15 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks.models import (
-    CONFIGS,
-    detection_batch,
-    detector,
-    see_the_same,
-    state_bytes,
-    training,
-)
-from benchmarks.timing import alternate, milliseconds, peak_bytes, ratio
+from benchmarks.models import CONFIGS, costs, detection_batch, detector, see_the_same, training
 
 DETECTORS = {
     "adversarial, R50-C4": ("R_50_C4", "_da"),
@@ -34,19 +26,22 @@ SEGMENTATION = "segmentation/adaptation/deeplabv3plus_thin_r50_camvid_to_dusk_{}
 PAIRS = 2  # of source and target images, for a segmentor
 
 
+FORMS = {"plain": "", "snr": "_snr"}  # ends of a config's name
+
+
 def compare_adaptation(device: str, rounds: int, shrink: int) -> list[dict]:
     """Rows of ratios: detectors on a pair of 600x1200, segmentors on two of 240x320."""
     print("\nadaptation: with SNR over without")
     rows = []
     for name, (body, method) in DETECTORS.items():
         batch = two_domains(600 // shrink, 1200 // shrink, device)
-        networks = {snr: detector(body, method + snr, device) for snr in ("", "_snr")}
-        steps = {snr: training(network, batch) for snr, network in networks.items()}
+        networks = {form: detector(body, method + end, device) for form, end in FORMS.items()}
+        steps = {form: training(network, batch) for form, network in networks.items()}
         rows.append(_row(name, networks, steps, device, rounds))
     for name, method in SEGMENTORS.items():
         networks, steps = {}, {}
-        for snr in ("", "_snr"):
-            networks[snr], steps[snr] = segmentor_step(SEGMENTATION.format(method, snr), device)
+        for form, end in FORMS.items():
+            networks[form], steps[form] = segmentor_step(SEGMENTATION.format(method, end), device)
         rows.append(_row(name, networks, steps, device, rounds))
     return rows
 
@@ -58,15 +53,8 @@ def _row(
     device: str,
     rounds: int,
 ) -> dict:
-    see_the_same(networks["_snr"], networks[""])
-    times = alternate(steps, rounds, device)
-    held = {snr: state_bytes(networks[snr]) + peak_bytes(steps[snr], device) for snr in steps}
-    row = {
-        "method": name,
-        "training step": ratio(times, "_snr", ""),
-        "training step, ms": milliseconds(times),
-        "training step, peak memory": round(held["_snr"] / held[""], 4),
-    }
+    see_the_same(networks["snr"], networks["plain"])
+    row = {"method": name, **costs("training step", networks, steps, device, rounds)}
     for key, value in row.items():
         print(f"  {key}: {value}", flush=True)
     return row

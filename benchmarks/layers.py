@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from benchmarks.timing import alternate, milliseconds, ratio
+from benchmarks.timing import alternate, milliseconds, one_pass, ratio
 from snr_plugins.nn import LAYERS, create_layer
 
 
@@ -18,23 +18,10 @@ def compare_layers(shape: tuple[int, int, int, int], device: str, rounds: int) -
     rows = []
     for what in ("inference", "training"):
         trains = what == "training"
-        steps = {word: _step(layer.train(trains), x, trains) for word, layer in layers.items()}
+        steps = {word: one_pass(layer.train(trains), x, trains) for word, layer in layers.items()}
         times = alternate(steps, rounds, device)
         for word in LAYERS:
             row = {"layer": word, "what": what, "over instance norm": ratio(times, word, "torch")}
             rows.append({**row, "ms": milliseconds(times)[word]})
             print(f"  {what:10} {word:28} {row['over instance norm']}", flush=True)
     return rows
-
-
-def _step(layer: nn.Module, x: torch.Tensor, trains: bool):
-    own, grad = x.clone().requires_grad_(trains), torch.randn_like(x)
-
-    def run():
-        with torch.set_grad_enabled(trains):
-            out = layer(own)
-        if trains:
-            own.grad = None
-            out.backward(grad)
-
-    return run

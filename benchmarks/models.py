@@ -6,7 +6,7 @@ identity): they see the same proposals, so what differs is the work of SNR alone
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -44,14 +44,7 @@ def compare_models(device: str, rounds: int, shrink: int) -> list[dict]:
             "inference": {key: inference(net, batch) for key, net in networks.items()},
             "training step": {key: training(net, batch) for key, net in networks.items()},
         }.items():
-            times = alternate(steps, rounds, device)
-            row[what] = ratio(times, "snr", "plain")
-            row[f"{what}, ms"] = milliseconds(times)
-            held = {
-                key: state_bytes(networks[key]) + peak_bytes(steps[key], device) for key in steps
-            }
-            row[f"{what}, peak memory"] = round(held["snr"] / held["plain"], 4)
-            row[f"{what}, peak MiB"] = {key: value >> 20 for key, value in held.items()}
+            row |= costs(what, networks, steps, device, rounds)
             if what == "inference":  # convolutions and matrix products
                 flops = {key: count_flops(step) for key, step in steps.items()}
                 row["FLOPs"] = round(flops["snr"] / flops["plain"], 5)
@@ -62,6 +55,24 @@ def compare_models(device: str, rounds: int, shrink: int) -> list[dict]:
         for key, value in row.items():
             print(f"  {key}: {value}", flush=True)
     return rows
+
+
+def costs(
+    what: str,
+    networks: Mapping[str, nn.Module],
+    steps: Mapping[str, Callable[[], object]],
+    device: str,
+    rounds: int,
+) -> dict:
+    """Time and peak memory of the steps of "snr" over those of "plain"."""
+    times = alternate(steps, rounds, device)
+    held = {key: state_bytes(networks[key]) + peak_bytes(steps[key], device) for key in steps}
+    return {
+        what: ratio(times, "snr", "plain"),
+        f"{what}, ms": milliseconds(times),
+        f"{what}, peak memory": round(held["snr"] / held["plain"], 4),
+        f"{what}, peak MiB": {key: value >> 20 for key, value in held.items()},
+    }
 
 
 def see_the_same(network: nn.Module, plain: nn.Module) -> None:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.saved import kept, machine_name, save
-from benchmarks.timing import alternate, milliseconds, ratio
+from benchmarks.timing import alternate, milliseconds, one_pass, ratio
 from snr_plugins.nn import SNR, textbook, walks
 
 # What ResNet-50's stages 1 to 3 put out for one image, by the image's size
@@ -38,10 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sections = {
-        **{"module": module, "layers": layers, "statistics": statistics, "growth": growth},
-        **{"models": models, "adaptation": adaptation},
-    }
+    measured = (module, layers, statistics, growth, models, adaptation)
+    sections = {section.__name__: section for section in measured}
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=30, help="of the module; models take a third")
     parser.add_argument("--only", nargs="+", choices=[*sections, "kernels"], help="by default all")
@@ -98,20 +96,7 @@ def contestants(x: Tensor, backward: bool) -> dict[str, object]:
     if not backward:
         forms["snr in place"] = inplace
 
-    def runner(form):
-        own = x.clone().requires_grad_(backward)
-        grad = torch.randn_like(own)
-
-        def run():
-            with torch.set_grad_enabled(backward):
-                out = form(own)
-            if backward:
-                own.grad = None
-                out.backward(grad)
-
-        return run
-
-    return {name: runner(form) for name, form in forms.items()}
+    return {name: one_pass(form, x, backward) for name, form in forms.items()}
 
 
 def module(args: argparse.Namespace) -> list[dict]:

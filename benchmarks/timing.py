@@ -30,6 +30,22 @@ def alternate(
     return times
 
 
+def one_pass(
+    form: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, backward: bool
+) -> Callable[[], None]:
+    """A contestant: ``form`` over its own copy of the map ``x``, and on request back."""
+    own, grad = x.clone().requires_grad_(backward), torch.randn_like(x)
+
+    def run() -> None:
+        with torch.set_grad_enabled(backward):
+            out = form(own)
+        if backward:
+            own.grad = None
+            out.backward(grad)
+
+    return run
+
+
 def ratio(times: Mapping[str, list[float]], name: str, over: str) -> dict[str, float]:
     """Median and quartiles of ``name``'s time over that of ``over`` in the same round."""
     low, median, high = statistics.quantiles(

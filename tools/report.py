@@ -63,9 +63,10 @@ def keep(plan: Path, runs: Path, records: Path, commit: str | None) -> None:
     """Read the runs of a plan and keep what the report needs."""
     experiments = read_plan(plan)
     found = runs_of(experiments, runs)
+    earlier = read_records(records)
     for experiment in experiments:
         own = [run for run in found if run.experiment is experiment]
-        record = record_of(experiment, own, plan.resolve(), commit, read_records(records))
+        record = record_of(experiment, own, plan.resolve(), commit, earlier)
         print(write_record(record, records))
 
 

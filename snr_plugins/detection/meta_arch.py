@@ -139,9 +139,12 @@ class Restitution(Detector):
             return super().__call__(batched_inputs, *args, **kwargs)
         truth = [x["instances"] for x in batched_inputs]
         boxes = [instances.gt_boxes.tensor.to(self.device) for instances in truth]
-        labels = torch.cat([instances.gt_classes for instances in truth]).to(self.device)
+        classes = [instances.gt_classes for instances in truth]
+        labels = torch.cat(classes).to(self.device)
+        images = [torch.full_like(of_image, index) for index, of_image in enumerate(classes)]
+        image_index = torch.cat(images).to(self.device)
         size = self._padded_size([x["image"] for x in batched_inputs])
-        form = partial(self.restitution_on_boxes, boxes, labels, size)
+        form = partial(self.restitution_on_boxes, boxes, image_index, labels, size)
         with self.snr_losses.observing(form) as terms:
             losses = super().__call__(batched_inputs, *args, **kwargs)
         storage = get_event_storage()
@@ -154,6 +157,7 @@ class Restitution(Detector):
     def restitution_on_boxes(
         self,
         boxes: list[Tensor],
+        image_index: Tensor,
         labels: Tensor,
         size: torch.Size,
         name: str,
@@ -164,15 +168,14 @@ class Restitution(Detector):
 
         Args:
             boxes: of each image (P_n, 4), in pixels of the image.
-            labels: (P,) class ids, those of the first image first.
+            image_index: (P,) long, the image of each box, and
+            labels: (P,) its class id, those of the first image first.
             size: height and width of the padded images.
             name, loss, seen: of the SNR.
         """
         features = seen.features.flatten(2).unflatten(2, seen.grid(*size))  # of tokens, their map
         pooled = box_means(features, boxes, self._strides[name])  # (P, C)
-        counts = torch.tensor([len(of_image) for of_image in boxes], device=labels.device)
-        images = torch.arange(len(boxes), device=labels.device)
-        return loss.boxes(seen, pooled, images.repeat_interleave(counts), labels)
+        return loss.boxes(seen, pooled, image_index, labels)
 
     def _padded_size(self, images: list[Tensor]) -> torch.Size:
         """Height and width that ``preprocess_image`` pads the batch to."""

@@ -33,7 +33,7 @@ def box_means(
         (P, C) in at least float32, the boxes of the first image first.
     """
     height, width = features.shape[2:]
-    corners = pad_sequence(list(boxes), batch_first=True).to(features.device)  # (N, most, 4)
+    corners = pad_sequence(list(boxes), batch_first=True)  # (N, most, 4)
     corners = at_least_float32(corners) / stride - 0.5  # half would move them by pixels
     columns = _shares(corners[..., 0], corners[..., 2], width, samples)  # (N, most, W)
     rows = _shares(corners[..., 1], corners[..., 3], height, samples)  # (N, most, H)
