@@ -72,6 +72,14 @@ class Experiment:
         pairs += [("SEED", seed), ("OUTPUT_DIR", folder)]
         return [str(config), *as_arguments(pairs, config)]
 
+    def home(self, word: str) -> tuple[str, str]:
+        """Experiment and row that a row's runs are of: another's, by its arm, where it is shared.
+
+        Their folder is that experiment's.
+        """
+        row = self.rows[word]
+        return (self.name, word) if row.folder == self.name else (row.folder, row.arm)
+
     def starts_from(self, word: str, seed: int, folder: Path) -> list[Path]:
         """Files of other runs that the options of one run name."""
         row = self.rows[word]

@@ -11,14 +11,15 @@ A plan is a mapping, or a list of them, an experiment each::
     title: Synthetic city, boxes        # may be left out; these three are for tools/report.py
     source: synthetic_city_clear_val    # the domain that training has seen; left out: none
     joined: pacs                        # one table of all with this word: see tools/joined.py
-    shared: {city_boxes_main: [plain]}  # arms whose runs are another experiment's, in its folder
+    shared: {city_boxes_main: [plain]}  # rows whose runs are another experiment's, in its folder
 
 The rows of a table may come from several configs, as of methods that adapt. Then a row is a method
 and an arm, such as ``da.snr``, and every method has each of the arms::
 
     methods:
-      source_only: {shared_with: city_boxes}     # runs of another experiment, in its folder
+      source_only:
       da: {config: a_da.yaml, options: {MODEL.WEIGHTS: "{runs}/a/{arm}_{seed}/b.pth"}}
+    shared: {city_boxes: [source_only.plain, source_only.snr]}
     baselines: [source_only.plain, source_only.snr]    # gains are over these; left out: the usual
 
 A method without a config has the experiment's, and its options come after the experiment's. In
@@ -36,6 +37,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ from snr_plugins.errors import InputError
 KEYS = ("name", "config", "arms", "seeds", "options", "targets", "methods", "baselines") + (
     *("title", "source", "joined", "shared"),
 )
-METHOD_KEYS = ("config", "options", "title", "shared_with")
+METHOD_KEYS = ("config", "options", "title")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a folder
 
 
@@ -144,17 +146,27 @@ def _rows(where: str, entry: Mapping[Any, Any], config: Path, folder: Path) -> d
     """A row for each arm, or for each method and arm."""
     seeds = _seeds(where, entry["arms"], entry.get("seeds"))
     options = _options(where, entry.get("options") or {})
-    methods = entry.get("methods")
-    folders = _shared(where, entry.get("shared") or {}, seeds)
-    if methods is None:
-        return {
-            arm: Row(
-                find_arm(arm).title, arm, config, options, own, folders.get(arm, entry["name"])
-            )
+    if entry.get("methods") is None:
+        rows = {
+            arm: Row(find_arm(arm).title, arm, config, options, own, entry["name"])
             for arm, own in seeds.items()
         }
-    if folders:
-        raise InputError(f"{where}shared goes with arms alone; a method has shared_with")
+    else:
+        rows = _method_rows(where, entry, config, folder, seeds, options)
+    for name, words in _shared(where, entry.get("shared") or {}, rows).items():
+        rows |= {word: replace(rows[word], folder=name) for word in words}
+    return rows
+
+
+def _method_rows(
+    where: str,
+    entry: Mapping[Any, Any],
+    config: Path,
+    folder: Path,
+    seeds: Mapping[str, Sequence[int]],
+    options: Overrides,
+) -> dict[str, Row]:
+    methods = entry["methods"]
     if not (isinstance(methods, dict) and methods):
         raise InputError(f"{where}methods must be a mapping of names to their {METHOD_KEYS}")
     rows = {}
@@ -168,30 +180,22 @@ def _rows(where: str, entry: Mapping[Any, Any], config: Path, folder: Path) -> d
         its_config = _find_config(at, own["config"], folder) if own.get("config") else config
         its_options = [*options, *_options(at, own.get("options") or {})]
         title = _words(at, "title", own) or method.replace("_", " ")
-        shared = _words(at, "shared_with", own)
         for arm, of_arm in seeds.items():
-            rows[f"{method}.{arm}"] = Row(
-                title=f"{title}: {find_arm(arm).title}",
-                arm=arm,
-                config=its_config,
-                options=its_options,
-                seeds=of_arm,
-                folder=shared or entry["name"],
-            )
+            row_title = f"{title}: {find_arm(arm).title}"
+            row = Row(row_title, arm, its_config, its_options, of_arm, entry["name"])
+            rows[f"{method}.{arm}"] = row
     return rows
 
 
-def _shared(where: str, shared: object, arms: Mapping[str, object]) -> dict[str, str]:
-    """By arm the experiment whose runs it has."""
+def _shared(where: str, shared: object, rows: Mapping[str, Row]) -> dict[str, list[str]]:
+    """By experiment the words of the rows whose runs it has."""
     if not isinstance(shared, dict):
-        raise InputError(f"{where}shared must be a mapping of experiments to lists of arms")
-    found = {}
-    for experiment in shared:
-        for arm in _words_of(f"{where}shared: ", experiment, shared):
-            if arm not in arms:
-                raise InputError(f"{where}shared: there is no {arm} among {', '.join(arms)}")
-            found[arm] = experiment
-    return found
+        raise InputError(f"{where}shared must be a mapping of experiments to lists of rows")
+    for name in shared:
+        for word in _words_of(f"{where}shared: ", name, shared):
+            if word not in rows:
+                raise InputError(f"{where}shared: there is no {word} among {', '.join(rows)}")
+    return shared
 
 
 def _find_config(where: str, name: object, folder: Path) -> Path:

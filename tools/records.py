@@ -110,9 +110,9 @@ def _command(run: Run) -> str:
 
 def _kept_before(run: Run, earlier: Mapping[str, Mapping], shared: dict[str, Any]) -> dict | None:
     """The same run in an earlier record, of its own experiment or the one that it shares with."""
-    record = earlier.get(run.folder.parent.name, {"arms": {}})
-    arm = run.folder.name.rpartition("_")[0]
-    runs = record["arms"].get(arm, {"runs": []})["runs"]
+    name, row = run.experiment.home(run.word)
+    record = earlier.get(name, {"arms": {}})
+    runs = record["arms"].get(row, {"runs": []})["runs"]
     command = _command(run)
     old = next((one for one in runs if (one["seed"], one["command"]) == (run.seed, command)), None)
     if old is None or old["status"] == "failed":

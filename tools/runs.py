@@ -126,7 +126,7 @@ def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
         InputError: a run's folder holds something else.
     """
     runs = [
-        Run(experiment, word, seed, out / row.folder / _folder(experiment, word, seed))
+        Run(experiment, word, seed, out / "{}/{}_{}".format(*experiment.home(word), seed))
         for experiment in experiments
         for word, row in experiment.rows.items()
         for seed in row.seeds
@@ -135,12 +135,6 @@ def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
         _check_folder(run)
     order = {experiment.name: i for i, experiment in enumerate(experiments)}
     return sorted(runs, key=lambda run: (run.seed, order[run.experiment.name]))
-
-
-def _folder(experiment: Experiment, word: str, seed: int) -> str:
-    """Of a run; one that is shared lies where the other experiment has put it."""
-    row = experiment.rows[word]
-    return f"{row.arm if row.folder != experiment.name else word}_{seed}"
 
 
 def _check_folder(run: Run) -> None:

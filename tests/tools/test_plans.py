@@ -76,8 +76,9 @@ def test_arms_may_be_shared(tmp_path):
 METHODS = """
 options: {SOLVER.MAX_ITER: 9}
 targets: [a_val]
+shared: {base: [source_only.plain, source_only.snr]}
 methods:
-  source_only: {shared_with: base}
+  source_only:
   da:
     config: detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_da.yaml
     title: adversarial
@@ -166,10 +167,10 @@ def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
         (GOOD + "methods: {a.b: {}}\n", "methods: a.b must be letters, digits and underscores"),
         (GOOD + "methods: {da: {arm: snr}}\n", "method da: must be a mapping of config, options"),
         (GOOD + "methods: {da: {config: no.yaml}}\n", "method da: config file not found: no.yaml"),
-        (GOOD + "shared: [base]\n", "shared must be a mapping of experiments to lists of arms"),
+        (GOOD + "shared: [base]\n", "shared must be a mapping of experiments to lists of rows"),
         (GOOD + "shared: {base: plain}\n", "city: shared: base must be a list of names"),
         (GOOD + "shared: {base: [dsu]}\n", "shared: there is no dsu among plain, snr"),
-        (GOOD + "methods: {da: {}}\nshared: {b: [snr]}\n", "a method has shared_with"),
+        (GOOD + "methods: {da: }\nshared: {b: [snr]}\n", "there is no snr among da.plain, da.snr"),
         (GOOD + "baselines: [instance_norm]\n", "there is no instance_norm among plain, snr"),
         (
             f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,
