@@ -64,7 +64,13 @@ ARMS = {
     "dsu": _peer("DSU", "dsu"),
     "normalisation_perturbation": _peer("normalisation perturbation", "normalisation_perturbation"),
     "snr": Arm("SNR, the config's default"),
-    "snr_paper": Arm("SNR, the paper's", options={"trust": False}, calibrate=False),
+    "snr_paper": Arm(
+        "SNR, the paper's",
+        options={"trust": False},
+        loss_weight=0.01,  # of the released classification code, for each stage
+        probe_weight=0.01,
+        calibrate=False,
+    ),
     "snr_no_trust": Arm("SNR without trust", options={"trust": False}),
     "snr_no_loss": Arm("SNR without its loss", loss_weight=0, probe_weight=0),
     "snr_spatial_channel": _peer(

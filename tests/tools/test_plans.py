@@ -45,6 +45,8 @@ def test_a_run_of_mmengine():
         *(
             "model.backbone.init_cfg=None",
             "model.backbone.snr.trust=False",
+            "model.snr_loss_weight=0.01",
+            "model.snr_probe_weight=0.01",
             "custom_hooks=[]",
             "randomness.seed=3",
         ),
