@@ -1,6 +1,6 @@
 """Draw a synthetic city in the layout of Cityscapes: clear, foggy, by night and in rain.
 
-    python tools/make_synthetic_city.py --out data/city --train 300 --val 60 --seed 0 --workers 2
+    python tools/make_synthetic_city.py --out data/synthetic_city    # that of docs/results.md
 
 Stopped half-way, the same command goes on where it stopped.
 """
@@ -19,9 +19,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", required=True, help="folder to write to")
-    parser.add_argument("--train", type=int, required=True, help="number of training frames")
-    parser.add_argument("--val", type=int, required=True, help="number of validation frames")
-    parser.add_argument("--seed", type=int, required=True, help="the same seed, the same city")
+    parser.add_argument("--train", type=int, default=320, help="number of training frames")
+    parser.add_argument("--val", type=int, default=80, help="number of validation frames")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same city")
     parser.add_argument("--conditions", nargs="+", default=list(WEATHERS), choices=WEATHERS)
     parser.add_argument("--width", type=int, default=512, help="of the images in pixels")
     parser.add_argument("--height", type=int, default=256, help="of the images in pixels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
@@ -30,7 +31,7 @@ class StageLosses(nn.ModuleDict):
 
     Args:
         layers: SNRs by name, as :func:`snr_plugins.nn.find_snr` gives them.
-        num_classes: K of the probes.
+        num_classes: K of the probes; of one class alone the entropies are 0, which is warned of.
         loss_weight: of the restitution loss, summed over the SNRs.
         probe_weight: of the probes' cross-entropy, summed over the SNRs.
         loss_terms: "both", or "plus" or "minus" for L+ or L- alone.
@@ -66,6 +67,12 @@ class StageLosses(nn.ModuleDict):
         loss_terms: str = "both",
     ) -> None:
         learns = loss_weight > 0 or probe_weight > 0
+        if learns and num_classes == 1:
+            warnings.warn(
+                "one class alone: every entropy is 0 and the restitution loss teaches nothing; "
+                "set both of its weights to 0 to save its time",
+                stacklevel=2,
+            )
         super().__init__(
             {
                 _key(name): RestitutionLoss(snr.channels, num_classes, loss_terms)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import warnings
 
 import pytest
 import torch
@@ -64,6 +65,20 @@ def test_weights_of_zero_observe_nothing():
     with losses.observing(lambda *_: pytest.fail("observed")) as terms:
         net(torch.randn(2, 3, 6, 6))
     assert losses.weighted(terms) == {}
+
+
+def test_one_class_alone_is_warned_of():
+    net = backbone()
+    with pytest.warns(UserWarning, match="one class alone: .* teaches nothing"):
+        losses = StageLosses(find_snr(net), 1)
+    with losses.observing(lambda _, loss, seen: loss.pooled(seen, LABELS.clamp(max=0))) as terms:
+        net(torch.randn(2, 3, 6, 6))
+    losses.weighted(terms)["loss_snr_restitution"].backward()
+    for snr in find_snr(net).values():  # what the sentence says
+        assert all(p.grad is None or not p.grad.any() for p in snr.parameters())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        StageLosses(find_snr(net), 1, 0.0, 0.0)
 
 
 def test_a_second_run_of_a_layer_is_refused():
