@@ -78,28 +78,16 @@ ARMS = {
     ),
     "snr_l_plus": Arm("SNR with L+ alone", loss_terms="plus"),
     "snr_l_minus": Arm("SNR with L- alone", loss_terms="minus"),
+    "snr_heavy_loss": Arm("SNR, loss weights 0.1", loss_weight=0.1, probe_weight=0.1),
     "snr_rehearsed": Arm("SNR, rehearsed", options={"rehearse": True}),
     "instance_norm_stem": _peer("instance norm, stem too", "instance_norm", places="stem_too"),
     "snr_stem": Arm("SNR, stem too", places="stem_too"),
     "snr_stem_rehearsed": Arm(
         "SNR, stem too, rehearsed", options={"rehearse": True}, places="stem_too"
     ),
-    "snr_light": Arm("SNR, weights 0.01", loss_weight=0.01, probe_weight=0.01),
-    "snr_stem_light": Arm(
-        "SNR, stem too, weights 0.01", loss_weight=0.01, probe_weight=0.01, places="stem_too"
-    ),
-    "snr_stem_rehearsed_light": Arm(
-        "SNR, stem too, rehearsed, weights 0.01",
-        options={"rehearse": True},
-        loss_weight=0.01,
-        probe_weight=0.01,
-        places="stem_too",
-    ),
     "snr_stem_rehearsed_open": Arm(
-        "SNR, stem too, rehearsed, gates start open, weights 0.01",
+        "SNR, stem too, rehearsed, gates start open",
         options={"rehearse": True, "gate_bias": 2.0},
-        loss_weight=0.01,
-        probe_weight=0.01,
         places="stem_too",
     ),
     "snr_closed_start": Arm("SNR, gates start almost closed", options={"gate_bias": -3.0}),

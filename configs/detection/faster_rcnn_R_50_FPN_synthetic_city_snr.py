@@ -26,8 +26,6 @@ model.roi_heads.num_classes = NUM_CLASSES
 model.backbone = L(put_in)(backbone=model.backbone, after=["res2", "res3", "res4"])
 model._target_ = SNRGeneralizedRCNN
 model.snr_num_classes = NUM_CLASSES
-model.snr_loss_weight = 0.1
-model.snr_probe_weight = 0.1
 
 dataloader = dict(
     train=L(build_detection_train_loader)(

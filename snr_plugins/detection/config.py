@@ -80,11 +80,11 @@ def add_snr_config(cfg: CfgNode) -> None:
     snr.CALIBRATE = True
 
     # Weight of the restitution loss, summed over all SNRs. 0.0 switches it off.
-    snr.LOSS_WEIGHT = 0.1
+    snr.LOSS_WEIGHT = 0.01
 
     # Weight of the cross-entropy that teaches each SNR's linear probe to tell classes apart.
     # The restitution loss compares entropies of that probe; untrained, they mean nothing.
-    snr.PROBE_WEIGHT = 0.1
+    snr.PROBE_WEIGHT = 0.01
 
     # "both" halves of the restitution loss, or for ablations "plus" or "minus" alone: that
     # restitution sharpens the prediction, or that contamination blurs it.

@@ -32,7 +32,8 @@ class StageLosses(nn.ModuleDict):
     Args:
         layers: SNRs by name, as :func:`snr_plugins.nn.find_snr` gives them.
         num_classes: K of the probes; of one class alone the entropies are 0, which is warned of.
-        loss_weight: of the restitution loss, summed over the SNRs.
+        loss_weight: of the restitution loss, summed over the SNRs; 0.01 as in the method's released
+            classification code.
         probe_weight: of the probes' cross-entropy, summed over the SNRs.
         loss_terms: "both", or "plus" or "minus" for L+ or L- alone.
 
@@ -62,8 +63,8 @@ class StageLosses(nn.ModuleDict):
         self,
         layers: Mapping[str, SNR],
         num_classes: int,
-        loss_weight: float = 0.1,
-        probe_weight: float = 0.1,
+        loss_weight: float = 0.01,
+        probe_weight: float = 0.01,
         loss_terms: str = "both",
     ) -> None:
         learns = loss_weight > 0 or probe_weight > 0

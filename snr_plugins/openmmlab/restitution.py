@@ -63,8 +63,8 @@ class RestitutionModel(Model):
     def __init__(
         self,
         *args: Any,
-        snr_loss_weight: float = 0.1,
-        snr_probe_weight: float = 0.1,
+        snr_loss_weight: float = 0.01,
+        snr_probe_weight: float = 0.01,
         snr_loss_terms: str = "both",
         **kwargs: Any,
     ) -> None:

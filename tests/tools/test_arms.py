@@ -132,8 +132,9 @@ def test_each_word_builds_what_it_says(build, word):
     trusted = word not in ("snr_paper", "snr_no_trust")
     assert all((layer.trust is not None) == trusted for layer in layers)
     assert {layer.trust.rehearse for layer in layers if trusted} <= {"rehearsed" in word}
-    if word.endswith(("_light", "_open", "_paper")):
-        assert (model.snr_losses.loss_weight, model.snr_losses.probe_weight) == (0.01, 0.01)
+    if word in ("snr_paper", "snr_heavy_loss"):
+        weights = (0.01, 0.01) if word == "snr_paper" else (0.1, 0.1)
+        assert (model.snr_losses.loss_weight, model.snr_losses.probe_weight) == weights
     if word != "snr_static":
         bias = {"snr_closed_start": -3.0, "snr_stem_rehearsed_open": 2.0}.get(word, 0.0)
         assert all((layer.gate.fc2.bias == bias).all() for layer in layers)
