@@ -10,7 +10,15 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from benchmarks.models import CONFIGS, costs, detection_batch, detector, see_the_same, training
+from benchmarks.models import (
+    CONFIGS,
+    build_segmentor,
+    costs,
+    detection_batch,
+    detector,
+    see_the_same,
+    training,
+)
 
 DETECTORS = {
     "adversarial, R50-C4": ("R_50_C4", "_da"),
@@ -24,8 +32,6 @@ SEGMENTORS = {
 }
 SEGMENTATION = "segmentation/adaptation/deeplabv3plus_thin_r50_camvid_to_dusk_{}{}.py"
 PAIRS = 2  # of source and target images, for a segmentor
-
-
 FORMS = {"plain": "", "snr": "_snr"}  # ends of a config's name
 
 
@@ -69,17 +75,12 @@ def two_domains(height: int, width: int, device: str) -> list[dict]:
 def segmentor_step(config: str, device: str) -> tuple[nn.Module, Callable[[], object]]:
     """A segmentor and its own ``train_step``, which MCD has three updates in, at a rate of 0."""
     from mmengine.config import Config
-    from mmengine.model import revert_sync_batchnorm
     from mmengine.optim import build_optim_wrapper
-    from mmengine.registry import MODELS, DefaultScope
-
-    import snr_plugins.segmentation  # noqa: F401  registers
+    from mmengine.registry import DefaultScope
 
     cfg = Config.fromfile(CONFIGS / config)
-    cfg.model.backbone.init_cfg = None
-    torch.manual_seed(0)
+    network = build_segmentor(cfg.model, device).train()
     with DefaultScope.overwrite_default_scope("mmseg"):
-        network = revert_sync_batchnorm(MODELS.build(cfg.model)).to(device).train()
         optimizer = build_optim_wrapper(network, cfg.optim_wrapper)
     for group in optimizer.param_groups:
         group["lr"] = 0.0

@@ -99,14 +99,20 @@ def detector(body: str, suffix: str, device: str) -> nn.Module:
 
 def segmentor(suffix: str, device: str) -> nn.Module:
     from mmengine.config import Config
+
+    cfg = Config.fromfile(CONFIGS / SEGMENTATION.format(suffix)).model
+    cfg.data_preprocessor.size, cfg.data_preprocessor.size_divisor = None, 32  # do not pad to crops
+    return build_segmentor(cfg, device)
+
+
+def build_segmentor(cfg: dict, device: str) -> nn.Module:
+    """Of ``model`` in a config of MMSegmentation, with random weights, for one process."""
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import MODELS, DefaultScope
 
     import snr_plugins.segmentation  # noqa: F401  registers
 
-    cfg = Config.fromfile(CONFIGS / SEGMENTATION.format(suffix)).model
-    cfg.backbone.init_cfg = cfg.pretrained = None
-    cfg.data_preprocessor.size, cfg.data_preprocessor.size_divisor = None, 32  # do not pad to crops
+    cfg["backbone"]["init_cfg"] = cfg["pretrained"] = None
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope("mmseg"):
         return revert_sync_batchnorm(MODELS.build(cfg)).to(device)
