@@ -21,10 +21,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from gathered import record_of
 from joined import join
 from page import page_of
 from plans import read_plan
-from records import RECORDS, read_records, record_of, write_record
+from records import RECORDS, read_records, write_record
 from runs import ROOT, runs_of
 from tables import comparison, published, with_blocks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from detectron2.config import CfgNode
@@ -34,6 +35,7 @@ class Run:
         test_time_augmentation: in words.
         pair: of `snr_plugins.detection.register_adaptation`, that is trained on; None for a source
             alone.
+        network: of `snr_plugins.nn.describe_network`; None where it is not known.
     """
 
     output_dir: str
@@ -43,6 +45,7 @@ class Run:
     image_size: tuple[int, int] | None = None
     test_time_augmentation: str = "none"
     pair: str | None = None
+    network: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, cfg: CfgNode, augmented: bool = False) -> Run:
@@ -87,6 +90,7 @@ def stamp_of(dataset_name: str, coco: dict, run: Run | None, scores: dict) -> di
         "image_size": _image_size(run),
         "test_time_augmentation": run.test_time_augmentation if run else None,
         "checkpoint": _checkpoint(run) if run else describe_checkpoint(None),
+        "network": run.network if run else None,
         "seed": run.seed if run and run.seed is not None and run.seed >= 0 else None,
         "versions": versions(FRAMEWORKS),
         "scores": scores,

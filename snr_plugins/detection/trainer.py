@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from dataclasses import replace
 
 from detectron2.config import CfgNode
 from detectron2.data import (
@@ -20,13 +21,14 @@ from torch import nn
 
 from snr_plugins.detection.adaptation.config import training_pair
 from snr_plugins.detection.backbone import report_coverage
-from snr_plugins.detection.evaluation import coco_evaluator
+from snr_plugins.detection.evaluation import StampedCOCOEvaluator, coco_evaluator
 from snr_plugins.detection.mapper import NamingMapper
 from snr_plugins.detection.meta_arch import Restitution
 from snr_plugins.detection.photometric import photometric_mapper
 from snr_plugins.detection.resuming import RandomNumbers, go_on_with_the_next_images
 from snr_plugins.detection.stamp import Run
 from snr_plugins.errors import InputError
+from snr_plugins.nn import describe_network
 
 
 class Trainer(DefaultTrainer):
@@ -39,6 +41,23 @@ class Trainer(DefaultTrainer):
         if output_folder is None:
             output_folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
         return coco_evaluator(dataset_name, output_folder, Run.of(cfg))
+
+    @classmethod
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
+    ) -> OrderedDict:
+        """As DefaultTrainer's; the stamps say what the network has inside."""
+        if evaluators is None:
+            evaluators = [cls.build_evaluator(cfg, name) for name in cfg.DATASETS.TEST]
+        elif isinstance(evaluators, DatasetEvaluator):
+            evaluators = [evaluators]
+        for evaluator in evaluators:
+            if isinstance(evaluator, StampedCOCOEvaluator) and evaluator.run is not None:
+                evaluator.run = replace(evaluator.run, network=describe_network(model))
+        return super().test(cfg, model, evaluators)
 
     @classmethod
     def test_with_TTA(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:

@@ -2,6 +2,7 @@
 
 from snr_plugins.nn.affine import Affine, Coefficients
 from snr_plugins.nn.calibration import calibrate, untrained
+from snr_plugins.nn.describe import describe_network
 from snr_plugins.nn.distance_output import WithStyleDistance
 from snr_plugins.nn.ibn import IBNa, IBNb
 from snr_plugins.nn.insertion import insert_layer, insert_snr
@@ -44,6 +45,7 @@ __all__ = [
     "calibrate",
     "create_layer",
     "default_stages",
+    "describe_network",
     "find_layers",
     "find_snr",
     "insert_layer",

@@ -85,6 +85,13 @@ class StageLosses(nn.ModuleDict):
         self._layers = dict(layers) if learns else {}
         self.loss_weight = loss_weight
         self.probe_weight = probe_weight
+        self.loss_terms = loss_terms
+
+    def extra_repr(self) -> str:
+        return (
+            f"loss_weight={self.loss_weight}, probe_weight={self.probe_weight}, "
+            f"loss_terms={self.loss_terms}"
+        )
 
     @contextlib.contextmanager
     def observing(self, form: Form) -> Iterator[dict[str, RestitutionTerms]]:

@@ -55,6 +55,9 @@ class Trust(nn.Module):
         self.register_buffer("style_var", torch.ones(2 * channels))
         self.register_buffer("log_distance", torch.zeros(2))  # its mean and its variance
 
+    def extra_repr(self) -> str:
+        return f"rehearse={self.rehearse}"
+
     def forward(self, mean: Tensor, var: Tensor) -> Tensor:
         """Trust of each image, from spatial mean and biased variance, (N, C) each."""
         if not torch.jit.is_scripting() and self.training:  # TorchScript reads no further

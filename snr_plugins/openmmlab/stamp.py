@@ -13,6 +13,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch.utils.data import Dataset
 
 from snr_plugins.data.conditions import betas_of
+from snr_plugins.nn import describe_network
 from snr_plugins.openmmlab.image_size import describe_image_size
 from snr_plugins.openmmlab.source_target import (
     adaptation_of,
@@ -104,6 +105,7 @@ class StampHook(Hook):
             "image_size": ", ".join(sorted({_image_size(part) for part in parts})),
             "test_time_augmentation": _tta(runner),
             "checkpoint": _checkpoint(runner, phase),
+            "network": describe_network(runner.model),
             "seed": runner.seed,
             "versions": versions((*FRAMEWORKS, *_package())),
             "scores": dict(metrics or {}),

@@ -97,12 +97,14 @@ def write_stamp(path: str | os.PathLike[str], stamp: dict) -> str:
         stamp: ``datasets``, a list of dicts with ``name``, ``betas``, ``images`` and ``classes``
             and, for boxes, ``boxes``, ``groups`` and ``box_convention``; ``image_size``;
             ``test_time_augmentation``; ``checkpoint``, see `describe_checkpoint`; ``seed``;
-            ``versions``; ``scores``, all of them, in the framework's own form; ``metric`` and
-            ``domains``, the scores to compare, as in `Scores`; ``style_distance``, the domains'
-            `median_distances`, where the model measures them; ``adaptation``, of a model that was
-            adapted, see `describe_adaptation`: ``source``, ``target``, ``target_images``, the
-            number of its unlabelled images, and ``test_images_among_them``, how many of the scored
-            images are among these, both None where they cannot be told. The time is added.
+            ``network``, what it has inside of this package, see `snr_plugins.nn.describe_network`,
+            None where that is not known; ``versions``; ``scores``, all of them, in the framework's
+            own form; ``metric`` and ``domains``, the scores to compare, as in `Scores`;
+            ``style_distance``, the domains' `median_distances`, where the model measures them;
+            ``adaptation``, of a model that was adapted, see `describe_adaptation`: ``source``,
+            ``target``, ``target_images``, the number of its unlabelled images, and
+            ``test_images_among_them``, how many of the scored images are among these, both None
+            where they cannot be told. The time is added.
 
     Raises:
         InputError: the file cannot be written.

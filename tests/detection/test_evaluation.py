@@ -238,6 +238,7 @@ def test_the_stamp_counts_what_was_scored(tmp_path):
     # Nobody said which weights these are, and none are made up.
     assert stamp["checkpoint"] == {"file": None, "sha256": None, "iteration": None}
     assert stamp["seed"] is stamp["image_size"] is stamp["test_time_augmentation"] is None
+    assert stamp["network"] is None
     assert stamp["versions"]["torch"] == torch.__version__
     assert stamp["versions"]["pycocotools"] == importlib.metadata.version("pycocotools")
 

@@ -79,6 +79,11 @@ def test_train_tool_trains_evaluates_and_resumes(command, tmp_path):
     assert stamp["checkpoint"]["file"] == str(tmp_path / "model_final.pth")
     assert stamp["checkpoint"]["iteration"] == 2
     assert stamp["image_size"] == "48, at most 512"
+    layers = [f"backbone.bottom_up.{stage}.snr" for stage in ("res2", "res3", "res4")]
+    assert list(stamp["network"]) == [*layers, "snr_losses"]
+    assert stamp["network"][layers[0]].startswith("SNR( channels=64, eps=1e-05 (norm): Instance")
+    weights = "loss_weight=0.01, probe_weight=0.01, loss_terms=both"
+    assert stamp["network"]["snr_losses"] == f"StageLosses({weights})"
     (dataset,) = stamp["datasets"]
     assert dataset["betas"] == [0.02] and dataset["box_convention"] == "detectron2"
     under_the_table = done.stdout.split("Per-category bbox AP")[-1]
@@ -93,6 +98,7 @@ def test_train_tool_trains_evaluates_and_resumes(command, tmp_path):
     stamp = stamp_of(tmp_path / "inference" / "synthetic_city_foggy_beta_0.02_val")
     assert stamp["checkpoint"]["file"] == str(tmp_path / "model_final.pth")
     assert stamp["checkpoint"]["iteration"] is None
+    assert "snr_losses" in stamp["network"]
 
     done = command(TRAIN, CONFIG, "--resume", *options, "SOLVER.MAX_ITER", 3)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -50,6 +50,10 @@ def test_train_tool_trains_evaluates_and_resumes(command, streets, tmp_path):
     stamp = json.loads(next(tmp_path.glob("*/stamp_val.json")).read_text())
     assert stamp["checkpoint"]["file"] == str(tmp_path / "iter_2.pth")
     assert stamp["seed"] == 1
+    layers = [f"backbone.layer{number}.snr" for number in (1, 2, 3)]
+    assert list(stamp["network"]) == [*layers, "snr_losses"]
+    assert "rehearse=False" in stamp["network"][layers[0]]
+    assert "loss_weight=0.01" in stamp["network"]["snr_losses"]
     assert [(d["name"], d["images"]) for d in stamp["datasets"]] == [("day", 4), ("dusk", 4)]
     digest = hashlib.sha256((tmp_path / "iter_2.pth").read_bytes()).hexdigest()
     assert stamp["checkpoint"]["sha256"] == digest

@@ -153,6 +153,7 @@ def test_fog_size_and_counts_of_each_part(tmp_path):
     assert len(clear["classes"]) == 19 and clear["classes"][13] == "car"
     assert stamp["image_size"] == "0.5 x 0.5 times the image, 64x32"
     assert stamp["seed"] == 7
+    assert stamp["network"] == {}  # without a layer of this package
     assert stamp["scores"] == {"half": 0.5}
     assert stamp["domains"] == {}
     assert stamp["test_time_augmentation"] == "none"

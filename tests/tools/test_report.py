@@ -11,10 +11,11 @@ import figures
 import numpy as np
 import pytest
 import yaml
+from gathered import record_of
 from joined import join
 from page import page_of
 from plans import read_plan
-from records import RECORDS, neutral, read_records, record_of, write_record
+from records import RECORDS, neutral, read_records, write_record
 from report import DOCS, PUBLISHED, generated
 from runs import runs_of
 from scipy import stats
@@ -38,7 +39,7 @@ SCORES = {
 }
 
 
-def write_run(run, scores):
+def write_run(run, scores, network=None):
     """A run of Detectron2 as tools/compare.py leaves it; each class scores 1 beside the mean."""
     run.folder.mkdir(parents=True)
     if scores is None:
@@ -58,6 +59,7 @@ def write_run(run, scores):
             "image_size": "256, at most 512",
             "test_time_augmentation": "none",
             "checkpoint": describe_checkpoint(weights, 60),
+            "network": network,
             "seed": run.seed,
             "versions": {"snr_plugins": "0.1.0"},
             "scores": {"bbox": {**found, "AP50-11-points": 7.0}},
@@ -165,6 +167,25 @@ def test_several_machines_share_a_plan(record, plan, tmp_path):
     (other,) = read_plan(plan)  # another command, another run
     with pytest.raises(InputError, match="city: no run has finished"):
         record_of(other, runs_of([other], tmp_path / "nowhere"), plan, None, [record])
+
+
+def test_a_default_that_has_moved_is_not_mixed_in(record, plan, tmp_path):
+    """Neither with runs of now nor with kept ones; what older stamps do not say is let be."""
+    (city,) = read_plan(plan)
+    now, then = {"snr_losses": "loss_weight=0.01"}, {"snr_losses": "loss_weight=0.1"}
+    runs = runs_of([city], tmp_path / "elsewhere")
+    by_name = {(run.word, run.seed): run for run in runs}
+    write_run(by_name["snr", 1], (1.0, 2.0, 3.0), now)
+    kept = record_of(city, runs, plan, None, [record])
+    assert kept["arms"]["snr"]["network"] == now and kept["arms"]["plain"]["network"] is None
+    later = runs_of([city], tmp_path / "later")
+    by_name = {(run.word, run.seed): run for run in later}
+    write_run(by_name["snr", 2], (1.0, 2.0, 3.0), now)
+    assert record_of(city, later, plan, None, [kept])["arms"]["snr"]["network"] == now
+    write_run(by_name["snr", 3], (1.0, 2.0, 3.0), then)
+    sentence = "snr, seed 3 has another network inside .* loss_weight=0.1, and was loss_weight=0.01"
+    with pytest.raises(InputError, match=sentence):
+        record_of(city, later, plan, None, [kept])
 
 
 def test_rows_that_are_shared_come_from_where_they_are_kept(record, plan, tmp_path):
