@@ -74,7 +74,11 @@ def remade_outputs(model: nn.Module) -> Iterator[None]:
         nonlocal packed
         packed += 1
         known = living.get(tensor.data_ptr())
-        return known.node if known and known.is_seen_in(tensor) else tensor
+        if known and known.is_seen_in(tensor):
+            return known.node
+        # without its node: of an operation's own output that would be a circle, which nobody frees
+        # unless a backward comes by
+        return tensor.detach()
 
     def unpack(packed: Any) -> Tensor:
         if isinstance(packed, Tensor):

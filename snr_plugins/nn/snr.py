@@ -96,7 +96,8 @@ class SNR(InstanceNorm):
 
 
 def _unchanged(tensor: Tensor) -> Tensor:
-    return tensor
+    # without its node, see snr_plugins.nn.remade: an output that holds its node is never freed
+    return tensor.detach()
 
 
 def find_snr(model: nn.Module) -> dict[str, SNR]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.nn import Shape, create_layer, find_layers, insert_snr, remade_outputs
+from tests.nn.watch import tensors_alive
 
 
 def network(after_snr=nn.Identity):
@@ -94,6 +95,16 @@ def outputs_alive(block):
 def test_outputs_are_kept_outside_the_block_alone():
     assert outputs_alive(lambda net: contextlib.nullcontext()) == 2
     assert outputs_alive(remade_outputs) == 0
+
+
+def test_a_forward_without_a_backward_leaves_nothing_behind():
+    """As of a loss that is only looked at: a ReLU saves its own output, which knows the ReLU."""
+    net = network()
+    before = tensors_alive()
+    for _ in range(2):
+        with remade_outputs(net):
+            net(torch.rand(2, 3, 8, 9, dtype=torch.float64))
+    assert tensors_alive() == before
 
 
 def test_nothing_stays_on_the_model():

@@ -10,7 +10,7 @@ from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import RestitutionLoss, StageLosses, find_snr, insert_snr
-from tests.nn.watch import observation_of
+from tests.nn.watch import observation_of, tensors_alive
 
 LABELS = torch.tensor([1, 0])
 
@@ -49,6 +49,18 @@ def test_is_the_weighted_sum_over_the_stages():
         for stage in "ab"
         for feature in ("enhanced", "normalised", "contaminated")
     }
+
+
+def test_a_loss_without_a_backward_leaves_nothing_behind():
+    net = backbone()
+    losses = StageLosses(find_snr(net), 2)
+    before = tensors_alive()
+    for _ in range(2):
+        with losses.observing(pooled) as terms:
+            net(torch.randn(2, 3, 6, 6))
+        losses.weighted(terms)
+        del terms
+    assert tensors_alive() == before
 
 
 def test_holds_the_probes_alone():
