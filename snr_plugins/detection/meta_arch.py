@@ -116,12 +116,12 @@ class Restitution(Detector):
         nothing that the network has learned.
         """
         if self.training and self._to_calibrate:
-            self._to_calibrate = False
             sentence = calibrate_untrained(
                 self.backbone,
                 [batched_inputs],
                 lambda batch: self.backbone(self.preprocess_image(batch).tensor),
             )
+            self._to_calibrate = False
             logging.getLogger(LOGGER).info(sentence)
         if not self.training:
             with style_distances(self.backbone) as distances:

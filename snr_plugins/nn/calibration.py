@@ -100,6 +100,8 @@ def calibrate(
             dist.all_reduce(total)
         if total[-1] == 0:
             raise InputError(f"calibrate: no batch reached {name}; give at least one image")
+        if not total.isfinite().all():
+            raise InputError(f"calibrate: the images give {name} NaN or infinity: look at them")
         totals[snr] = total
     for snr, total in totals.items():
         deviation, mean = (total[:-1] / total[-1]).view(2, -1)

@@ -53,6 +53,8 @@ def restyle(
         return applied(features, mean, coefficients(mean, var))
     if not torch.is_grad_enabled():
         mean, var = walks.statistics(features)
+        # what needs a gradient here is kept by activation checkpointing of the reentrant kind
+        inplace = inplace and not features.requires_grad
         return walks.affine(features, mean, coefficients(mean, var), inplace)
     features, mean, var, slot = _Measure.apply(features)
     return _Transform.apply(features, slot, mean, *coefficients(mean, var))
@@ -112,9 +114,8 @@ class _Transform(torch.autograd.Function):
         return grad, scale, -scale * total, product, total
 
 
-def is_restyled(tensor: Tensor) -> bool:
-    """Whether this very tensor comes from :func:`restyle`, with a graph behind it.
-
-    Its ``grad_fn.saved_tensors`` then are the features, their mean, the scale and the centre.
-    """
-    return isinstance(tensor.grad_fn, _Transform._backward_cls)
+def made_of(tensor: Tensor) -> tuple[Tensor, ...] | None:
+    """Of what :func:`restyle` made this very tensor: the features, their mean, the scale and the
+    centre. None if it did not, or without a graph."""
+    node = tensor.grad_fn
+    return node.saved_tensors if isinstance(node, _Transform._backward_cls) else None

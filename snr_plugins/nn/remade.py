@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from snr_plugins.nn import walks
 from snr_plugins.nn.affine import Affine
-from snr_plugins.nn.fused import is_restyled
+from snr_plugins.nn.fused import made_of
+from snr_plugins.nn.saved import Saved, load, save
 from snr_plugins.nn.style import find_layers
 
 
 class _Output(NamedTuple):
-    """A living output of a style layer, and the node of the graph that made it."""
+    """A living output of a style layer, and what it was made of: features, mean, scale, centre."""
 
     tensor: weakref.ref[Tensor]
     version: int
-    node: Any
+    made_of: tuple[Saved, ...]
 
     def is_seen_in(self, tensor: Tensor) -> bool:
         """Whether ``tensor``, of the same address, is this output: whole, as it was, no view."""
@@ -65,31 +66,32 @@ def remade_outputs(model: nn.Module) -> Iterator[None]:
 
     def note(layer: nn.Module, inputs: tuple, output: Tensor) -> None:
         # what a layer keeps inside activation checkpointing goes elsewhere, and is had once only
-        if packed and is_restyled(output):
+        parts = made_of(output) if packed else None
+        if parts is not None:
             address = output.data_ptr()
-            living[address] = _Output(weakref.ref(output), output._version, output.grad_fn)
+            saved = tuple(map(save, parts))
+            living[address] = _Output(weakref.ref(output), output._version, saved)
             weakref.finalize(output, living.pop, address, None)
 
-    def pack(tensor: Tensor) -> Any:
+    def pack(tensor: Tensor) -> Saved | tuple[Saved, ...]:
         nonlocal packed
         packed += 1
         known = living.get(tensor.data_ptr())
-        if known and known.is_seen_in(tensor):
-            return known.node
-        # without its node: of an operation's own output that would be a circle, which nobody frees
-        # unless a backward comes by
-        return tensor.detach()
+        return known.made_of if known and known.is_seen_in(tensor) else save(tensor)
 
-    def unpack(packed: Any) -> Tensor:
-        if isinstance(packed, Tensor):
-            return packed
+    def unpack(packed: Saved | tuple[Saved, ...]) -> Tensor:
+        if isinstance(packed, Saved):
+            return load(packed)
         with torch.no_grad():
-            features, mean, scale, centre = packed.saved_tensors
+            features, mean, scale, centre = map(load, packed)
             return walks.affine(features, mean, Affine(scale, centre))
 
     hooks = []
-    for layer in find_layers(model).values():
-        hooks += [layer.register_forward_pre_hook(begin), layer.register_forward_hook(note)]
+    for name, layer in find_layers(model).items():
+        if "_orig_mod" not in name.split("."):  # of torch.compile, which is had without hooks
+            hooks.append(layer.register_forward_pre_hook(begin))
+            # before anybody's hook that changes the output
+            hooks.append(layer.register_forward_hook(note, prepend=True))
     try:
         with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
             yield

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Affine, Coefficients, restored
 from snr_plugins.nn.gate import build_gate
+from snr_plugins.nn.saved import load, save
 from snr_plugins.nn.style import InstanceNorm, Observation
 from snr_plugins.nn.trust import Trust
 
@@ -75,7 +76,7 @@ class SNR(InstanceNorm):
         norm, gate = self.normalised(var), self.learned_gate(mean)
         # Activation checkpointing counts what is saved here and runs the layer again, unobserved:
         # what the loss saves is none of its business, so it is saved as it is.
-        with torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged):
+        with torch.autograd.graph.saved_tensors_hooks(save, load):
             enhanced, contaminated = restored(norm, mean, gate), restored(norm, mean, 1 - gate)
             if self.observer is not None:
                 self.observer(
@@ -95,11 +96,6 @@ class SNR(InstanceNorm):
         return gate if self.trust is None else gate * self.trust(mean, var)
 
 
-def _unchanged(tensor: Tensor) -> Tensor:
-    # without its node, see snr_plugins.nn.remade: an output that holds its node is never freed
-    return tensor.detach()
-
-
 def find_snr(model: nn.Module) -> dict[str, SNR]:
     """Every SNR inside ``model`` by its dotted name, in registration order."""
     return {name: module for name, module in model.named_modules() if isinstance(module, SNR)}
@@ -115,10 +111,11 @@ def observed(
     autograd takes the latest operations first. Built later, its gradient for every stage's map
     would be made first of all and stay alive until the backward came to that stage.
     """
+    before = {name: snr.observer for name, snr in modules.items()}
     for name, snr in modules.items():
         snr.observer = partial(observe, name)
     try:
         yield
     finally:  # whatever happens, no graph stays behind on the modules
-        for snr in modules.values():
-            snr.observer = None
+        for name, snr in modules.items():
+            snr.observer = before[name]

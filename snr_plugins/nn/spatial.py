@@ -61,7 +61,7 @@ class SpatialSNR(InstanceNorm):
                 return checkpoint(
                     self.enhanced, features, use_reentrant=False, preserve_rng_state=False
                 )
-            if self.inplace and not runs_elsewhere:
+            if self.inplace and not runs_elsewhere and not features.requires_grad:
                 return features.copy_(self.enhanced(features))
         return self.enhanced(features)
 

@@ -121,6 +121,12 @@ class StageLosses(nn.ModuleDict):
 
         with observed(self._layers, observe):
             yield terms
+        if self._layers and not terms:
+            warnings.warn(
+                "no SNR ran where the restitution loss looked, so it teaches nothing: the network "
+                "is a copy of the one that it was made for, or was compiled before",
+                stacklevel=3,
+            )
 
     def weighted(self, terms: Mapping[str, RestitutionTerms]) -> dict[str, Tensor]:
         """``loss_snr_restitution`` and ``loss_snr_probe``, scalars; nothing for no terms."""

@@ -17,6 +17,7 @@ So the threshold is the source's own, and nobody tunes it on a target.
 # no `from __future__ import annotations`: TorchScript takes the buffers' types from the class
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -77,8 +78,11 @@ class Trust(nn.Module):
 
     def distance(self, mean: Tensor, var: Tensor) -> Tensor:
         """d of each image, (N,)."""
-        offset = self.style(mean, var) - self.style_mean
-        return (offset.square() / self.style_var).mean(dim=1)
+        return self.distance_of(self.style(mean, var))
+
+    def distance_of(self, style: Tensor) -> Tensor:
+        """d of each image, (N,), from its style, (N, 2 C)."""
+        return ((style - self.style_mean).square() / self.style_var).mean(dim=1)
 
     def threshold(self) -> Tensor:
         """t, a scalar; infinite as long as no distance has been learned."""
@@ -95,23 +99,29 @@ class Trust(nn.Module):
         images = len(mean)
         if images == 0:
             return
-        # by the statistics of the images before these
-        log_distance = self.distance(mean, var).clamp(min=1e-6).log()
-        counts = (self.seen[0] >= FIRST).to(self.seen.dtype)
+        style = self.style(mean, var)
+        distance = self.distance_of(style)  # by the statistics of the images before these
+        # a batch with a NaN or an overflow, as of a step that AMP will skip, would never be
+        # forgotten: nothing is learned from it
+        usable = distance.isfinite().all()
+        style = torch.where(usable, style, self.style_mean)
+        distance = torch.where(usable, distance, torch.ones_like(distance))
+        styles = usable.to(self.seen.dtype)
+        counts = styles * (self.seen[0] >= FIRST)
         _move(
             self.log_distance[0],
             self.log_distance[1],
-            log_distance,
+            distance.clamp(min=1e-6).log(),
             counts * _rate(images, self.seen[1]),
         )
         _move(
             self.style_mean,
             self.style_var,
-            self.style(mean, var),
-            _rate(images, self.seen[0]),
+            style,
+            styles * _rate(images, self.seen[0]),
         )
         self.style_var.clamp_(min=1e-6)  # a dead channel has no variance
-        self.seen += images * torch.stack([torch.ones_like(counts), counts])
+        self.seen += images * torch.stack([styles, counts])
 
 
 def _rate(images: int, seen: Tensor) -> Tensor:
@@ -144,7 +154,8 @@ def style_distances(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Within this block each SNR with trust in ``model`` notes the distances of its images.
 
     The dict has, under the SNR's dotted name, d / t of the images of each pass, (N,): above 1 lie
-    2 of 100 of the source's own images, and an image far above looks like nothing learned.
+    2 of 100 of the source's own images, and an image far above looks like nothing learned. Passes
+    of other threads are theirs.
 
     Example:
         >>> from snr_plugins.nn import insert_snr
@@ -158,9 +169,11 @@ def style_distances(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
         [False, True]
     """
     noted: dict[str, list[Tensor]] = {}
+    thread = threading.get_ident()
 
     def note(name: str, trust: Trust, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
-        noted.setdefault(name, []).append(trust.relative_distance(*inputs).detach())
+        if threading.get_ident() == thread:
+            noted.setdefault(name, []).append(trust.relative_distance(*inputs).detach())
 
     hooks = [
         trust.register_forward_hook(partial(note, name))

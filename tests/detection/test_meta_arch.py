@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.detection import add_snr_config
 from snr_plugins.errors import InputError
-from snr_plugins.nn import find_snr
+from snr_plugins.nn import find_snr, untrained
 from tests.detection.test_models import C4, FPN, SMALL, batch, config
 
 FIELDS = {
@@ -53,6 +53,17 @@ def test_scripts_as_the_plain_detector_does():
         torch.testing.assert_close(
             ours.pred_boxes.tensor, theirs.pred_boxes.tensor, atol=1e-2, rtol=1e-3
         )
+
+
+def test_a_first_batch_that_fails_takes_no_calibrated_start_away():
+    model = build_model(config(C4)).train()
+    broken = [{**x, "image": "no tensor"} for x in batch()]
+    with EventStorage():
+        with pytest.raises(AttributeError):
+            model(broken)
+        assert len(untrained(model.backbone)) == len(find_snr(model.backbone))
+        model(batch())
+    assert not untrained(model.backbone)
 
 
 @pytest.mark.parametrize("moment", ["new", "after a step"])

@@ -161,6 +161,17 @@ def test_no_snr_or_no_image():
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+def test_images_without_a_style_are_refused():
+    network = with_snr(plain_network())
+    images = torch.rand(2, 3, 16, 16)
+    images[1, 0, 0, 0] = torch.nan
+    before = copy.deepcopy(network.state_dict())
+    with pytest.raises(InputError, match=r"calibrate: the images give layer1.snr NaN or infinity"):
+        calibrate(network, [images], network)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 def test_failing_batch_leaves_the_network_in_order():
     network = with_snr(plain_network()).train()
     before = copy.deepcopy(network.state_dict())

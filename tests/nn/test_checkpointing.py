@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from snr_plugins.errors import InputError
-from snr_plugins.nn import StageLosses, find_snr, insert_snr
+from snr_plugins.nn import Shape, StageLosses, find_snr, insert_layer, insert_snr
 
 CLASSES = 3
 
@@ -87,6 +87,23 @@ def test_reentrant_is_refused_by_name_with_the_loss_and_right_without():
     _, got = train_step(model, "pooled")
     for name, gradient in gradients.items():
         torch.testing.assert_close(got[name], gradient, msg=name)
+
+
+@pytest.mark.parametrize("layer", ["snr", "snr_spatial_channel", "instance_norm"])
+def test_a_layer_checkpointed_by_itself_leaves_what_it_was_given(layer):
+    """The reentrant kind keeps a module's input and runs it without autograd: not in place."""
+    found = []
+    for alone in (False, True):
+        torch.manual_seed(0)
+        convolution = nn.Conv2d(3, 8, 3, padding=1)
+        stage = nn.Sequential(convolution, nn.ReLU())
+        net = insert_layer(nn.Sequential(stage), ["0"], layer, shapes={"0": Shape(8)})
+        x = torch.rand(2, 3, 8, 10, requires_grad=True)
+        for module in net[0]:
+            x = checkpoint(module, x, use_reentrant=True) if alone else module(x)
+        x.square().sum().backward()
+        found.append(convolution.weight.grad)
+    torch.testing.assert_close(*found)
 
 
 def test_losses_may_be_looked_at_without_autograd():

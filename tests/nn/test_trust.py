@@ -1,9 +1,11 @@
 """Trust against statistics of all styles at once."""
 
 import math
+import threading
 
 import pytest
 import torch
+from torch import nn
 
 from snr_plugins.errors import InputError
 from snr_plugins.nn import SNR, Trust, insert_snr, style_distances, textbook
@@ -119,6 +121,47 @@ def test_a_dead_channel_and_one_image_leave_it_finite():
     trust = learned(*[x] * 70)
     assert torch.isfinite(trust(*statistics(x))).all() and trust.threshold() < float("inf")
     assert trust(*statistics(images(1, shift=5.0))) < 0.5
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 3e20])
+@pytest.mark.parametrize("known", [0, 80])
+def test_a_batch_that_overflows_teaches_nothing(value, known):
+    """As of a step that AMP skips: everything else forgets it, so must trust."""
+    torch.manual_seed(0)
+    before = [images(known).float()] if known else []
+    spoilt, after = images(12).float(), [images(12).float() for _ in range(9)]
+    spoilt[3, 2] = value
+    trust = Trust(CHANNELS)
+    for batch in (*before, spoilt, *after):
+        trust(*statistics(batch))
+    without = Trust(CHANNELS)
+    for batch in (*before, *after):
+        without(*statistics(batch))
+    for name, buffer in without.named_buffers():
+        torch.testing.assert_close(dict(trust.named_buffers())[name], buffer, rtol=0, atol=0)
+
+
+def test_distances_of_another_thread_are_its_own():
+    torch.manual_seed(0)
+    net = insert_snr(nn.Sequential(nn.Sequential(nn.Conv2d(3, 16, 3))), after=["0"])
+    for _ in range(9):
+        net(torch.rand(16, 3, 9, 9))
+    net.eval()
+    both_are_in, noted = threading.Barrier(2), {}
+
+    def look(images):
+        with torch.no_grad(), style_distances(net) as distances:
+            both_are_in.wait(60)
+            net(torch.rand(images, 3, 9, 9))
+            both_are_in.wait(60)
+        noted[images] = [len(one) for one in distances["0.snr"]]
+
+    threads = [threading.Thread(target=look, args=(images,)) for images in (1, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert noted == {1: [1], 3: [3]}
 
 
 def test_distances_are_noted_inside_the_block_alone():
