@@ -126,3 +126,15 @@ class Teacher(nn.Module):
         """Of the copy, by the names they are saved under: dots would match pretrained names."""
         own = self.module.state_dict()
         return {f"module/{name.replace('.', '/')}": own[name] for name in own}
+
+
+def answering(model: nn.Module) -> nn.Module:
+    """Who answers for ``model`` in evaluation: the copy in its teacher, or ``model`` itself.
+
+    Itself where it has no teacher, where that has not learned yet, or where ``test_with`` says
+    "student". Walks over the model, as for its layers, go there: a teacher's copy is no child.
+    """
+    teacher = getattr(model, "teacher", None)
+    if not isinstance(teacher, Teacher) or teacher.updates == 0:
+        return model
+    return model if getattr(model, "test_with", "teacher") == "student" else teacher.module

@@ -41,8 +41,14 @@ THIN = (
 )  # fmt: skip
 
 
+TAUGHT = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_mean_teacher_snr.yaml"
+
+
 def learn_styles(model, forward):
-    """Norms of a trained network, and enough batches for trust to have a distance."""
+    """Norms of a trained network, and enough batches for trust to have a distance.
+
+    A teacher has it all; its student then becomes another.
+    """
     with torch.no_grad():
         for snr in find_snr(model).values():
             snr.norm.weight.uniform_(0.5, 1.5)
@@ -50,6 +56,10 @@ def learn_styles(model, forward):
         model.train()
         for _ in range(17):
             forward(torch.randn(4, 3, 64, 64))
+        if hasattr(model, "teacher"):
+            model.teacher.follow(model)
+            for weight in model.parameters():
+                weight.mul_(0.7)
     return model.eval()
 
 
@@ -86,6 +96,12 @@ def c4(folder):
     return save_detector(folder / "c4", C4)
 
 
+@pytest.fixture(scope="module")
+def taught(folder):
+    (folder / "taught").mkdir()
+    return save_detector(folder / "taught", TAUGHT)
+
+
 def save_segmentor(folder, config):
     """Of a quarter's width, with what its heads then take."""
     cfg = load_mmengine_config(str(config_path(f"segmentation/{config}.py")))
@@ -117,6 +133,12 @@ def deeplab(folder):
     return save_segmentor(folder / "deeplab", "deeplabv3plus_thin_r50_camvid_snr")
 
 
+@pytest.fixture(scope="module")
+def taught_deeplab(folder):
+    name = "adaptation/deeplabv3plus_thin_r50_camvid_to_dusk_mean_teacher_snr"
+    return save_segmentor(folder / "taught_deeplab", name)
+
+
 def write(checkpoint, kind, out, picture, *words):
     if kind == "onnx":
         pytest.importorskip("onnx")
@@ -133,7 +155,7 @@ def pixels(picture, size=None):
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torchscript"])
-@pytest.mark.parametrize("network", ["fpn", "c4"])
+@pytest.mark.parametrize("network", ["fpn", "c4", "taught"])
 def test_a_detectors_file_finds_what_the_detector_finds(network, kind, picture, tmp_path, request):
     checkpoint = request.getfixturevalue(network)
     run = write(checkpoint, kind, tmp_path / "net", picture, "--style-distance")
@@ -178,6 +200,7 @@ def test_a_backbones_file_takes_any_size_and_batch(network, kind, picture, tmp_p
         pytest.param("fcn", "torch_export", marks=pytest.mark.slow),
         ("deeplab", "onnx"),
         ("deeplab", "torchscript"),
+        ("taught_deeplab", "onnx"),
     ],
 )
 def test_a_segmentors_file_labels_as_the_segmentor(network, kind, picture, tmp_path, request):

@@ -119,6 +119,26 @@ def test_a_detector_beside_a_plain_one(detectors, city, tmp_path):
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
+def test_of_a_mean_teacher_the_teacher_is_looked_at(city, tmp_path):
+    config = config_path(f"{BOXES}_to_foggy_mean_teacher_snr.yaml")
+    cfg = load_config(config, [*OPTIONS, "OUTPUT_DIR", str(tmp_path)])
+    torch.manual_seed(0)
+    model = Trainer.build_model(cfg)
+    with torch.no_grad():
+        for _ in range(BATCHES):
+            model.backbone(torch.randn(4, 3, 64, 64))
+        model.teacher.follow(model)
+        model.pixel_mean.add_(99)  # the student sees other pictures
+    DetectionCheckpointer(model, str(tmp_path)).save("model_final")
+    (tmp_path / "config.yaml").write_text(cfg.dump())
+    checkpoint = tmp_path / "model_final.pth"
+    run(visualize, checkpoint, "--out", tmp_path / "pages")
+    assert set(pictures_of(tmp_path / "pages")) >= {"results", "gates", "distances", "channels"}
+    run(shift, checkpoint, "--out", tmp_path / "shift", "--groups", 2)
+    (domain, *_) = json.loads((tmp_path / "shift" / "shift.json").read_text())["domains"].values()
+    assert domain["images"] == 3
+
+
 def test_a_folder_and_a_file_have_no_labels(detectors, city, tmp_path):
     foggy = city / "leftImg8bit_foggy" / "val"
     run(visualize, detectors[1], f"fog={foggy}", next(foggy.rglob("*.png")), "--out", tmp_path)

@@ -18,6 +18,7 @@ from snr_plugins.detection.config import load_config
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 from snr_plugins.nn import style_distances
+from snr_plugins.nn.teacher import answering
 from snr_plugins.nn.trust import find_trust
 
 CLOSE = (1.0, 0.01)  # pixels and score between an object and itself
@@ -35,7 +36,7 @@ def load_detector(config: Path, checkpoint: Path | None) -> tuple[nn.Module, obj
     cfg = load_config(str(config), overrides)
     model = Trainer.build_model(cfg).eval()
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
-    return without_loss(model), cfg
+    return without_loss(answering(model)), cfg
 
 
 class BackboneMaps(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from exporting.task import MapTask, without_loss
 from snr_plugins.errors import InputError
 from snr_plugins.nn import style_distances
+from snr_plugins.nn.teacher import answering
 from snr_plugins.openmmlab.launch import load_config
 
 # What MMSegmentation's, MMPretrain's and MMEngine's preprocessors call "RGB and BGR change places"
@@ -75,4 +76,4 @@ def open_logits(config: Path, checkpoint: Path | None, style_distance: bool) -> 
     if weights is None:
         raise InputError(f"{config} names no weights (load_from); name a checkpoint in its place")
     load_checkpoint(model, weights, map_location="cpu")
-    return LogitsTask(without_loss(model), style_distance)
+    return LogitsTask(without_loss(answering(model)), style_distance)

@@ -32,6 +32,7 @@ from snr_plugins.detection.evaluation import coco_evaluator
 from snr_plugins.detection.mapper import NamingMapper
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
+from snr_plugins.nn.teacher import answering
 
 SCORE = 0.5  # of the detections that are drawn and pooled
 SAMPLES = 14  # along each side of a box, as the restitution loss takes
@@ -51,8 +52,9 @@ class DetectorNetwork:
     def __init__(self, checkpoint: Path, config: Path, device: str) -> None:
         overrides = ["MODEL.WEIGHTS", str(checkpoint.resolve()), "MODEL.DEVICE", device]
         self.cfg = load_config(str(config), overrides)
-        self.model = Trainer.build_model(self.cfg).eval()
-        DetectionCheckpointer(self.model).load(self.cfg.MODEL.WEIGHTS)
+        model = Trainer.build_model(self.cfg).eval()
+        DetectionCheckpointer(model).load(self.cfg.MODEL.WEIGHTS)
+        self.model = answering(model)
         names = (*self.cfg.DATASETS.TRAIN, *self.cfg.DATASETS.TEST)
         known = [MetadataCatalog.get(n).get("thing_classes") for n in names]
         count = self.cfg.MODEL.ROI_HEADS.NUM_CLASSES

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from looking.network import Domain, Frame, images_of, spread
 from snr_plugins.errors import InputError
+from snr_plugins.nn.teacher import answering
 from snr_plugins.openmmlab.launch import load_config
 from snr_plugins.openmmlab.whole_images import check_image
 from snr_plugins.segmentation.evaluation import CountingIoUMetric
@@ -39,10 +40,11 @@ class SegmentorNetwork:
 
     def __init__(self, checkpoint: Path, config: Path, device: str) -> None:
         self.cfg = load_config(str(config))
-        self.model = init_model(self.cfg, str(checkpoint), device=device).eval()
-        meta = self.model.dataset_meta
-        self.classes = list(meta["classes"])
-        self.colours = [list(map(int, rgb)) for rgb in meta["palette"]]
+        model = init_model(self.cfg, str(checkpoint), device=device).eval()
+        self.model = answering(model)
+        self.meta = model.dataset_meta
+        self.classes = list(self.meta["classes"])
+        self.colours = [list(map(int, rgb)) for rgb in self.meta["palette"]]
         self._parts: dict[str, object] | None = None
 
     def domains(self) -> list[str]:
@@ -115,7 +117,7 @@ class SegmentorNetwork:
         return torch.stack(means) if means else features.new_zeros(0, features.shape[1]), present
 
     def scorer(self, domain: Domain) -> IoUScorer | None:
-        return IoUScorer(self.model.dataset_meta) if domain.path is None else None
+        return IoUScorer(self.meta) if domain.path is None else None
 
 
 def _without_labels(pipeline: Sequence[dict]) -> list[dict]:
