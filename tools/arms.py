@@ -7,6 +7,7 @@ None is as the config has it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -199,12 +200,18 @@ def _known(**settings: object) -> dict[str, object]:
 def as_arguments(pairs: Iterable[tuple[str, object]], config: Path) -> list[str]:
     """Overrides as the config's framework reads them on a command line."""
     if is_mmengine(config):
-        return [f"{key}={_mmengine_value(value)}" for key, value in pairs]
+        return [f"{key}={_mmengine_value(key, value)}" for key, value in pairs]
     return [word for key, value in pairs for word in (key, str(value))]
 
 
-def _mmengine_value(value: object) -> str:
-    """As MMEngine's DictAction reads it: no quotes, and no blanks within a list."""
+def _mmengine_value(key: str, value: object) -> str:
+    """As MMEngine's DictAction reads it: no quotes, and no blanks, which it would leave out."""
     if isinstance(value, list):
-        return f"[{','.join(map(_mmengine_value, value))}]"
-    return str(value)
+        return f"[{','.join(_mmengine_value(key, item) for item in value)}]"
+    text = str(value)
+    if re.search(r"\s", text) and text[0] not in "[(":
+        raise InputError(
+            f"{key} is '{text}': MMEngine's command line leaves the blanks out; take a value, or "
+            "a folder, without any"
+        )
+    return text

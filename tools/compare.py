@@ -37,8 +37,6 @@ from snr_plugins.results import Scores, table
 
 def main() -> None:
     args = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: children are taken down
-        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         failed = compare(plan_of(args), args.out, args.jobs, args.threads)
     except InputError as error:

@@ -83,14 +83,23 @@ class Experiment:
     def starts_from(self, word: str, seed: int, folder: Path) -> list[Path]:
         """Files of other runs that the options of one run name."""
         row = self.rows[word]
-        named = [value for _, value in row.options if isinstance(value, str) and "{runs}" in value]
-        return [Path(str(_filled(value, row, seed, folder))) for value in named]
+        named = [text for _, value in row.options for text in _texts(value) if "{runs}" in text]
+        return [Path(str(_filled(text, row, seed, folder))) for text in named]
 
 
 def _filled(value: object, row: Row, seed: int, folder: Path) -> object:
     """With the run's own arm and seed, and the folder that holds the experiments'."""
+    if isinstance(value, list):
+        return [_filled(item, row, seed, folder) for item in value]
     if not isinstance(value, str):
         return value
     if "{runs}" in value:
         value = value.replace("{runs}", str(folder.parents[1]))
     return value.replace("{arm}", row.arm).replace("{seed}", str(seed))
+
+
+def _texts(value: object) -> list[str]:
+    """A text, or those in a list."""
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []

@@ -52,10 +52,13 @@ def record_of(
         for word, row in experiment.rows.items()
     }
     for run in runs:
-        if run.record["status"] in ("finished", "failed"):
+        status = run.record["status"]
+        earlier_run = None if status == "finished" else _kept_before(run, by_name, shared)
+        # what has failed here may have finished elsewhere
+        if earlier_run and (status != "failed" or earlier_run["status"] == "finished"):
+            kept, network = earlier_run, _home(run, by_name).get("network")
+        elif status in ("finished", "failed"):
             kept, network = _kept(run, shared, commit), network_of(run)
-        elif kept := _kept_before(run, by_name, shared):
-            network = _home(run, by_name).get("network")
         else:
             continue
         arm = arms[run.word]

@@ -49,14 +49,16 @@ def _joined(name: str, parts: Sequence[Mapping]) -> dict:
     if twice is not None:
         raise InputError(f"{name}: {twice} is held out in two of the joined comparisons")
     source = [] if first["source"] is None else [first["source"]]
-    arms = [arm for arm in first["arms"] if all(arm in part["arms"] for part in parts)]
+    arms = {
+        arm: _arm(parts, arm) for arm in first["arms"] if all(arm in part["arms"] for part in parts)
+    }
     return {
         **first,
         "name": name,
         "parts": [part["name"] for part in parts],
         "domains": [*unseen, *source],
         "datasets": [d for part in parts for d in part["datasets"] if d["name"] in unseen],
-        "arms": {arm: _arm(parts, arm) for arm in arms},
+        "arms": {arm: content for arm, content in arms.items() if content["runs"]},
     }
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from arms import is_mmengine
 from experiments import Experiment
+from interrupts import signals_noted
 
 from snr_plugins.data.files import json_bytes, write_whole
 from snr_plugins.errors import InputError
@@ -131,21 +132,32 @@ def runs_of(experiments: Sequence[Experiment], out: Path) -> list[Run]:
         for word, row in experiment.rows.items()
         for seed in row.seeds
     ]
+    first: dict[Path, Run] = {}
     for run in runs:
         _check_folder(run)
+        other = first.setdefault(run.folder, run)
+        if other.asked != run.asked:
+            raise InputError(
+                f"{run.name} and {other.name} share a run and do not ask for the same: give them "
+                "one config and the same options and targets, or do not share it"
+            )
     order = {experiment.name: i for i, experiment in enumerate(experiments)}
     return sorted(runs, key=lambda run: (run.seed, order[run.experiment.name]))
 
 
 def _check_folder(run: Run) -> None:
+    run.arguments  # noqa: B018  # raises for a value that the framework would misread
     record = run.record
     if record["status"] is None:
-        if run.folder.is_dir() and any(run.folder.iterdir()):
+        # hidden: locks, and what a killed writer has left
+        if run.folder.is_dir() and any(not p.name.startswith(".") for p in run.folder.iterdir()):
             raise InputError(f"{run.folder} holds files of something else; give another --out")
     elif record["arguments"] != run.asked:
-        raise InputError(
-            f"{run.folder} was run with other arguments; give another name or --out, or remove it"
-        )
+        home, _ = run.experiment.home(run.word)
+        hint = "give another name or --out, or remove it"
+        if home != run.experiment.name:
+            hint = f"what is shared with {home} must have its config, options and targets"
+        raise InputError(f"{run.folder} was run with other arguments; {hint}")
 
 
 def commit() -> str | None:
@@ -160,6 +172,16 @@ def commit() -> str | None:
     return done.stdout.strip() or None
 
 
+def _clear(folder: Path) -> None:
+    """Make it, or empty it but for run.json: cut off here, it is still known for a run's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "run.json":
+            path.unlink()
+
+
 class Child:
     """One run on its way: training and, where the config has no validation, a test."""
 
@@ -172,9 +194,7 @@ class Child:
             "pass_fds": tuple(held),
             "start_new_session": True,  # of its own, so that its loaders' processes go with it
         }
-        if run.folder.is_dir():  # of a killed or failed run
-            shutil.rmtree(run.folder)
-        run.folder.mkdir(parents=True)
+        _clear(run.folder)
         self._commit = commit()  # of the code that starts, whatever becomes of the folder meanwhile
         run.note("started", commit=self._commit)
         self._start(run.arguments)
@@ -250,19 +270,22 @@ def run_all(
     unfinished = {run.folder: run for run in runs if run.record["status"] != "finished"}
     waiting = list(unfinished.values())
     active: list[Child] = []
-    try:
-        while waiting or active:
-            while waiting and len(active) < jobs:
-                run = next_run(waiting, [child.run for child in active])
-                if run is None:
-                    break
-                waiting.remove(run)
-                active.append(Child(run, threads, held))
-                tell(active[-1].run)
-            time.sleep(POLL)
-            for child in [child for child in active if child.is_done()]:
-                active.remove(child)
-                tell(child.run)
-    finally:
-        for child in active:
-            child.stop()
+    with signals_noted() as signals:
+        try:
+            while (waiting or active) and not signals:
+                while waiting and len(active) < jobs:
+                    run = next_run(waiting, [child.run for child in active])
+                    if run is None:
+                        break
+                    waiting.remove(run)
+                    active.append(Child(run, threads, held))
+                    tell(run)
+                time.sleep(POLL)
+                for child in [child for child in active if child.is_done()]:
+                    active.remove(child)
+                    tell(child.run)
+        finally:
+            for child in active:
+                child.stop()
+    if signals:
+        sys.exit(128 + signals[0])

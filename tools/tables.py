@@ -157,7 +157,7 @@ def _signed(mean: Mean | None, bold: bool = True) -> str:
 
 def _per_class(record: Mapping) -> list[str]:
     """The gains over plain of each class, of the last arm: in a plan, the one that it is about."""
-    arm = list(arms_of(record))[-1]
+    arm = next(reversed(arms_of(record)), "plain")
     names = classes_of(record)
     if arm == "plain" or not (names and finished(record, "plain")):
         return []

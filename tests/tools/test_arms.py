@@ -148,3 +148,12 @@ def test_an_unknown_word_names_the_known_ones():
 def test_snr_itself_is_the_config_as_it_stands():
     for config in (BOXES, PIXELS):
         assert arguments_of("snr", config)[1] == []
+
+
+def test_blanks_that_mmengine_would_leave_out_are_refused():
+    config = Path("a.py")
+    with pytest.raises(InputError, match="load_from is 'my out/a.pth': MMEngine's command line"):
+        as_arguments([("load_from", "my out/a.pth")], config)
+    with pytest.raises(InputError, match="classes is 'traffic light'"):
+        as_arguments([("classes", ["car", "traffic light"])], config)
+    assert as_arguments([("a", "[1, 2]"), ("b", [1, "x"])], config) == ["a=[1, 2]", "b=[1,x]"]

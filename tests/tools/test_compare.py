@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 from compare import only
+from interrupts import signals_noted
 from plans import read_plan
 from runs import runs_of
 
+from snr_plugins.errors import InputError
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
 
@@ -114,6 +116,39 @@ def test_killed_it_takes_its_runs_along_and_then_starts_them_anew(datasets, comm
     assert done.returncode == 0, done.stderr
     assert "city: snr, seed 1 finished" in done.stdout
     assert not (folder / "left_behind").exists()
+
+
+def test_signals_wait_and_what_is_ignored_stays_so():
+    before = signal.getsignal(signal.SIGTERM)
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with signals_noted() as noted:
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                os.kill(os.getpid(), number)
+            assert noted == [signal.SIGTERM, signal.SIGINT]
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, hung_up)
+
+
+def test_what_is_shared_must_be_one_run(tmp_path):
+    plan = write_plan(tmp_path)
+    (first,) = yaml.safe_load_all(plan.read_text())
+    other = {**first, "name": "forms", "shared": {"city": ["plain"]}}
+    plan.write_text(yaml.safe_dump([first, {**other, "options": {"SOLVER.MAX_ITER": 3}}]))
+    with pytest.raises(
+        InputError, match="forms: plain, seed 1 and city: plain, seed 1 share a run"
+    ):
+        runs_of(read_plan(plan), tmp_path / "out")
+
+
+def test_what_a_killed_writer_has_left_is_no_work_of_somebody_else(tmp_path):
+    plan = write_plan(tmp_path)
+    folder = tmp_path / "out" / "city" / "snr_1"
+    folder.mkdir(parents=True)
+    (folder / ".run.json.12.partial").write_text("{")
+    assert len(runs_of(read_plan(plan), tmp_path / "out")) == 4
 
 
 def test_faults_of_the_command_line(command, tmp_path):

@@ -108,6 +108,14 @@ def test_each_method_has_each_arm_and_runs_may_be_shared(tmp_path):
     assert own.starts_from == [shared.folder / "model_final.pth"] and not shared.starts_from
 
 
+def test_runs_are_filled_into_lists_too(tmp_path):
+    listed = METHODS.replace('"{runs}/base/{arm}_{seed}/model_final.pth"', '["{runs}/base/{arm}"]')
+    (city,) = plan(tmp_path, GOOD + listed)
+    run = next(r for r in runs_of([city], Path("out")) if (r.word, r.seed) == ("da.snr", 2))
+    assert "['out/base/snr']" in run.arguments
+    assert run.starts_from == [Path("out/base/snr")]
+
+
 def test_what_a_run_starts_from_comes_first(tmp_path):
     (city,) = plan(tmp_path, GOOD + METHODS)
     waiting = list(reversed(runs_of([city], tmp_path / "out")))

@@ -169,6 +169,18 @@ def test_several_machines_share_a_plan(record, plan, tmp_path):
         record_of(other, runs_of([other], tmp_path / "nowhere"), plan, None, [record])
 
 
+def test_a_run_that_failed_here_and_finished_elsewhere_has_finished(record, plan, tmp_path):
+    (city,) = read_plan(plan)
+    runs = runs_of([city], tmp_path / "elsewhere")
+    by_name = {(run.word, run.seed): run for run in runs}
+    write_run(by_name["snr", 2], None)
+    write_run(by_name["mixstyle", 2], None)  # failed there too: here is the later one
+    both = record_of(city, runs, plan, None, [record])
+    assert both["arms"]["snr"] == record["arms"]["snr"]
+    failed = both["arms"]["mixstyle"]["runs"][1]
+    assert failed["error"] != "" and failed["status"] == "failed"
+
+
 def test_a_default_that_has_moved_is_not_mixed_in(record, plan, tmp_path):
     """Neither with runs of now nor with kept ones; what older stamps do not say is let be."""
     (city,) = read_plan(plan)
@@ -278,6 +290,18 @@ def test_runs_that_held_out_one_domain_each_make_one_table(record):
         f"comparisons/city_{FOG}.json`, `benchmarks/results/comparisons/city_{RAIN}.json`" in text
     )
     assert '<section id="city">' in page_of([together], [])
+
+
+def test_what_has_no_seed_in_all_parts_is_left_out(record):
+    fog, rain = held_out(record, FOG), held_out(record, RAIN)
+    rain["arms"]["snr"]["runs"] = [run for run in rain["arms"]["snr"]["runs"] if run["seed"] == 9]
+    (joined,) = join([fog, rain])
+    assert "snr" not in joined["arms"] and "plain" in joined["arms"]
+    assert comparison(joined) and page_of([joined], [])
+    for content in rain["arms"].values():
+        content["runs"] = []
+    (nothing,) = join([fog, rain])
+    assert comparison(nothing) and page_of([nothing], [])
 
 
 def test_only_the_unseen_domain_may_differ_in_one_table(record):
