@@ -26,9 +26,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from arms import ARMS
+from children import LOG, run_all
 from experiments import Experiment
 from plans import experiment_of, read_plan
-from runs import LOG, Run, run_all, runs_of
+from runs import Run, runs_of
 
 from snr_plugins.data.output import sole_user
 from snr_plugins.errors import InputError

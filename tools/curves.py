@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 POINTS = 30  # that are kept of a curve
@@ -25,8 +26,7 @@ def read_curves(folder: Path) -> dict[str, dict]:
     for path in (folder / "metrics.json", *sorted(folder.glob("*/vis_data/scalars.json"))):
         if not path.is_file():
             continue
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
+        for entry in log_lines(path):
             # Detectron2 counts from 0; a line of MMEngine without iter is of a validation
             at = entry["iteration"] + 1 if "iteration" in entry else entry.get("iter")
             if at is None:
@@ -35,6 +35,15 @@ def read_curves(folder: Path) -> dict[str, dict]:
                 if name := _curve(key):
                     points.setdefault(name, {})[at] = float(value)
     return {name: _thinned(dict(sorted(found.items()))) for name, found in points.items()}
+
+
+def log_lines(path: Path) -> Iterator[dict]:
+    """The entries of a log of JSON lines, but for one that a killed run has cut short."""
+    for line in path.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
 
 
 def _curve(key: str) -> str | None:

@@ -119,7 +119,10 @@ def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experimen
         hint = "; a Detectron2 config itself is compared with --arms" if "config" in missing else ""
         raise InputError(f"{where}has no '{missing[0]}'{hint}")
     if not (isinstance(entry["name"], str) and NAME.fullmatch(entry["name"])):
-        raise InputError(f"{where}name must be letters, digits, dots, dashes and underscores")
+        raise InputError(
+            f"{where}name must be letters, digits, dots, dashes and underscores, in quotes if it "
+            "is a number"
+        )
     config = _find_config(where, entry["config"], folder)
     rows = _rows(where, entry, config, folder)
     for word, row in rows.items():
@@ -192,6 +195,8 @@ def _shared(where: str, shared: object, rows: Mapping[str, Row]) -> dict[str, li
     if not isinstance(shared, dict):
         raise InputError(f"{where}shared must be a mapping of experiments to lists of rows")
     for name in shared:
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise InputError(f"{where}shared: {name} is no name of an experiment")
         for word in _words_of(f"{where}shared: ", name, shared):
             if word not in rows:
                 raise InputError(f"{where}shared: there is no {word} among {', '.join(rows)}")

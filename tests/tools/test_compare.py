@@ -17,6 +17,7 @@ from plans import read_plan
 from runs import runs_of
 
 from snr_plugins.errors import InputError
+from snr_plugins.results import write_stamp
 from tests.end_to_end.conftest import ROOT
 from tests.segmentation.streets import CONFIGS, small_network, write_two_colour_streets
 
@@ -141,6 +142,32 @@ def test_what_is_shared_must_be_one_run(tmp_path):
         InputError, match="forms: plain, seed 1 and city: plain, seed 1 share a run"
     ):
         runs_of(read_plan(plan), tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", "null"])
+def test_a_damaged_record_of_a_run_is_named(tmp_path, content):
+    plan = write_plan(tmp_path)
+    folder = tmp_path / "out" / "city" / "snr_1"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(content)
+    with pytest.raises(InputError, match="run.json is no record of a run: remove its folder"):
+        runs_of(read_plan(plan), tmp_path / "out")
+
+
+def test_a_finished_run_without_stamps_and_a_misspelt_target(tmp_path):
+    plan = write_plan(tmp_path, seeds=[1], arms=["plain"])
+    (run,) = runs_of(read_plan(plan), tmp_path / "out")
+    run.folder.mkdir(parents=True)
+    run.note("finished", seconds=9)
+    with pytest.raises(InputError, match="plain_1 has lost its stamps: remove it"):
+        run.scores()
+    stamp = {"datasets": [], "checkpoint": {"sha256": "a", "file": None, "iteration": 2}}
+    stamp |= {"test_time_augmentation": "none", "metric": "AP50", "domains": {"other": 5.0}}
+    stamp |= {"image_size": None, "seed": 1, "versions": {}}
+    write_stamp(run.folder / "other_stamp.json", stamp)
+    with pytest.raises(InputError, match="not tested on the target .*; choose from: other"):
+        run.scores()
+    assert run.all_scores().domains == {"other": 5.0}  # it has finished all the same
 
 
 def test_what_a_killed_writer_has_left_is_no_work_of_somebody_else(tmp_path):

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from children import next_run
 from plans import experiment_of, read_plan
-from runs import next_run, runs_of
+from runs import runs_of
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError

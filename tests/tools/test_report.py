@@ -169,6 +169,15 @@ def test_several_machines_share_a_plan(record, plan, tmp_path):
         record_of(other, runs_of([other], tmp_path / "nowhere"), plan, None, [record])
 
 
+def test_a_log_that_a_killed_run_has_cut_is_read_up_to_there(record, plan, tmp_path):
+    (city,) = read_plan(plan)
+    runs = runs_of([city], tmp_path / "runs")
+    log = next(r for r in runs if (r.word, r.seed) == ("snr", 1)).folder / "metrics.json"
+    log.write_text(log.read_text() + '\n{"iteration": 60, "total_l')
+    write_record(record_of(city, runs, plan, None), tmp_path / "again")
+    assert read_records(tmp_path / "again") == [record]
+
+
 def test_a_run_that_failed_here_and_finished_elsewhere_has_finished(record, plan, tmp_path):
     (city,) = read_plan(plan)
     runs = runs_of([city], tmp_path / "elsewhere")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from curves import log_lines
 
 from looking.network import Network
 from snr_plugins.errors import InputError
@@ -60,7 +61,7 @@ def open_network(checkpoint: Path, config: Path | None, device: str) -> Network:
 def training_record(checkpoint: Path) -> list[dict]:
     """What the run beside a checkpoint logged in training: a dict with ``iteration`` each time."""
     found = [p for pattern in RECORDS for p in sorted(checkpoint.parent.glob(pattern))]
-    lines = [json.loads(line) for p in found for line in p.read_text().splitlines() if line]
+    lines = [entry for path in found for entry in log_lines(path)]
     return [
         {**line, "iteration": line.get("iteration", line.get("step"))}
         for line in lines
