@@ -45,6 +45,8 @@ def main() -> None:
             print(path)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror}; choose another place")
 
 
 def parse() -> argparse.Namespace:
@@ -77,8 +79,8 @@ def write(records: Path, docs: Path, page: Path) -> Sequence[Path]:
     theirs = yaml.safe_load(PUBLISHED.read_text()) if PUBLISHED.is_file() else []
     try:
         text = docs.read_text()
-    except OSError:
-        raise InputError(f"{docs} is not there: create it, empty, or give another --docs") from None
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{docs} is no text: create it, empty, or give another --docs") from None
     write_whole(docs, generated(text, kept, theirs).encode())
     page.parent.mkdir(parents=True, exist_ok=True)
     write_whole(page, page_of(kept, theirs).encode())

@@ -221,13 +221,23 @@ def test_shift_of_a_segmentor(segmentor, tmp_path):
         (visualize, ["{snr}", "no_name"], "no_name is neither a file, a folder nor a registered"),
         (visualize, ["{snr}", CLEAR, CLEAR], "two domains have one name"),
         (visualize, ["{snr}", "--plain", "none.pth"], r"checkpoint none\.pth does not exist"),
+        (visualize, ["{plain}", "--config", "{config}"], "has no backbone.bottom_up.res2.snr.norm"),
+        (
+            visualize,
+            ["{snr}", "--config", "{wide}"],
+            "has .* of shape .*, the network of its config",
+        ),
         (shift, ["{plain}"], "knows no style distance: train an SNR"),
         (shift, ["{snr}", CLEAR], "name two domains, the source first"),
     ],
 )
 def test_bad_input_gets_one_sentence(detectors, city, tmp_path, tool, arguments, sentence):
     plain, snr = detectors
-    arguments = [argument.format(plain=plain, snr=snr) for argument in arguments]
+    config = Path(snr).with_name("config.yaml")
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(config.read_text().replace("NUM_CLASSES: 8", "NUM_CLASSES: 3"))
+    words = {"plain": plain, "snr": snr, "config": config, "wide": wide}
+    arguments = [argument.format(**words) for argument in arguments]
     with pytest.raises(InputError, match=sentence):
         run(tool, *arguments, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,9 +12,10 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.export import TracingAdapter
 from detectron2.modeling import GeneralizedRCNN
 from torch import Tensor, nn
+from weights import check_weights
 
 from exporting.task import MapTask, Signature, as_tensor, without_loss
-from snr_plugins.detection.config import load_config
+from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
 from snr_plugins.nn import style_distances
@@ -35,6 +36,7 @@ def load_detector(config: Path, checkpoint: Path | None) -> tuple[nn.Module, obj
         overrides += ["MODEL.WEIGHTS", str(checkpoint.resolve())]
     cfg = load_config(str(config), overrides)
     model = Trainer.build_model(cfg).eval()
+    check_weights(model, split_weights(cfg.MODEL.WEIGHTS)[0])
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     return without_loss(answering(model)), cfg
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
+from weights import check_weights
 
 from exporting.task import MapTask, without_loss
 from snr_plugins.errors import InputError
@@ -75,5 +76,6 @@ def open_logits(config: Path, checkpoint: Path | None, style_distance: bool) -> 
     weights = str(checkpoint) if checkpoint is not None else cfg.load_from
     if weights is None:
         raise InputError(f"{config} names no weights (load_from); name a checkpoint in its place")
+    check_weights(model, weights)
     load_checkpoint(model, weights, map_location="cpu")
     return LogitsTask(without_loss(answering(model)), style_distance)

@@ -72,5 +72,6 @@ def run_tool(run: Callable[[], None]) -> None:
     try:
         run()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror}; choose another place")

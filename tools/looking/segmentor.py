@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from mmseg.visualization import SegLocalVisualizer
 from torch import Tensor
+from weights import check_weights
 
 from looking.network import Domain, Frame, images_of, spread
 from snr_plugins.errors import InputError
@@ -41,6 +42,7 @@ class SegmentorNetwork:
     def __init__(self, checkpoint: Path, config: Path, device: str) -> None:
         self.cfg = load_config(str(config))
         model = init_model(self.cfg, str(checkpoint), device=device).eval()
+        check_weights(model, checkpoint)
         self.model = answering(model)
         self.meta = model.dataset_meta
         self.classes = list(self.meta["classes"])
