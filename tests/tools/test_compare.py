@@ -122,6 +122,8 @@ def test_killed_it_takes_its_runs_along_and_then_starts_them_anew(datasets, comm
 def test_signals_wait_and_what_is_ignored_stays_so():
     before = signal.getsignal(signal.SIGTERM)
     hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    # a shell's background job, as these tests may be, ignores Ctrl-C
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with signals_noted() as noted:
             for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
@@ -131,6 +133,7 @@ def test_signals_wait_and_what_is_ignored_stays_so():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, hung_up)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def test_what_is_shared_must_be_one_run(tmp_path):
