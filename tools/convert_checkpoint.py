@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from weights import weights_in
 
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
 from snr_plugins.nn.resnet_names import PROGRAMS, rename_resnet
 
-# Where a checkpoint keeps its weights: Detectron2, MMEngine, the released model
-ENTRIES = ("model", "state_dict", "state")
 # What plain arrays are pickled by, in the NumPy of the model zoos and today's
 ARRAYS = {
     (module, name)
@@ -75,10 +74,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"torch; torch.save(torch.load('{path}')['state_dict'], 'weights.pth')\""
         ) from None
     author = content.get("__author__") if isinstance(content, dict) else None
-    for entry in (*ENTRIES, "blobs"):  # the last is Detectron's, before Detectron2
-        if isinstance(content, dict) and isinstance(content.get(entry), dict):
-            content = content[entry]
-            break
+    content = weights_in(content)
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path} holds no weights by name; name a checkpoint that does")
     weights = {

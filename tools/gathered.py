@@ -58,7 +58,8 @@ def record_of(
         if earlier_run and (status != "failed" or earlier_run["status"] == "finished"):
             kept, network = earlier_run, _home(run, by_name).get("network")
         elif status in ("finished", "failed"):
-            kept, network = _kept(run, shared, commit), network_of(run)
+            kept = _kept(run, shared, commit)
+            network = kept.pop("network", None)  # the arm's, once for all of its runs
         else:
             continue
         arm = arms[run.word]
@@ -82,13 +83,6 @@ def record_of(
         **shared,
         "arms": {arm: content for arm, content in arms.items() if content["runs"]},
     }
-
-
-def network_of(run: Run) -> dict[str, str] | None:
-    """What its network has inside, by its last stamp; None for failed runs and older stamps."""
-    if run.record["status"] != "finished":
-        return None
-    return counted_stamps(run.folder)[-1].get("network")
 
 
 def _one_network(run: Run, network: dict | None, others: dict | None) -> dict | None:
@@ -205,6 +199,7 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
     return {
         "checkpoint": {"sha256": weights["sha256"], "iteration": weights["iteration"]},
         "time": last["time"],
+        "network": last.get("network"),
         "scores": domains,
         "classes": {name: classes[name] for name in domains if classes.get(name)},
         "distances": {name: distances[name] for name in domains if name in distances},

@@ -13,7 +13,17 @@ from torch import nn
 
 from snr_plugins.errors import InputError
 
-TRAINED_BY = "snr_losses."  # the probes, which no inference needs
+# Where a checkpoint keeps its weights: Detectron2, MMEngine, the released model, and Detectron
+ENTRIES = ("model", "state_dict", "state", "blobs")
+PROBES = "snr_losses."  # which no inference needs
+
+
+def weights_in(content: object) -> object:
+    """What a checkpoint has under one of ENTRIES; all of it where there is none."""
+    for entry in ENTRIES:
+        if isinstance(content, dict) and isinstance(content.get(entry), dict):
+            return content[entry]
+    return content
 
 
 def check_weights(model: nn.Module, checkpoint: str | Path) -> None:
@@ -28,11 +38,10 @@ def check_weights(model: nn.Module, checkpoint: str | Path) -> None:
     """
     if Path(checkpoint).suffix != ".pth" or not Path(checkpoint).is_file():
         return
-    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    weights = content.get("model", content.get("state_dict", content))
+    weights = weights_in(torch.load(checkpoint, map_location="cpu", weights_only=False))
     found = {name.removeprefix("module."): weight for name, weight in weights.items()}
     for name, parameter in model.named_parameters():
-        if name.startswith(TRAINED_BY):
+        if name.startswith(PROBES):
             continue
         if name not in found:
             raise InputError(

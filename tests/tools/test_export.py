@@ -33,15 +33,13 @@ from snr_plugins.openmmlab.launch import load_config as load_mmengine_config
 
 CITY = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city_snr.yaml"
 C4 = "detection/faster_rcnn_R_50_C4_cityscapes_to_foggy_snr.yaml"
+TAUGHT = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_mean_teacher_snr.yaml"
 THIN = (
     "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.RESNETS.DEPTH", 18,
     "MODEL.RESNETS.RES2_OUT_CHANNELS", 64, "MODEL.RESNETS.STEM_OUT_CHANNELS", 16,
     "MODEL.ROI_BOX_HEAD.FC_DIM", 32, "MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.01,
     "MODEL.RPN.POST_NMS_TOPK_TEST", 20, "INPUT.MIN_SIZE_TEST", 96,
 )  # fmt: skip
-
-
-TAUGHT = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_mean_teacher_snr.yaml"
 
 
 def learn_styles(model, forward):
