@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
+from weights import read_checkpoint
 
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
@@ -22,13 +23,7 @@ def shrink(source: str, target: str) -> None:
     norms and their running variances, which may leave its range, as they are."""
     if not os.path.isfile(source):
         raise InputError(f"checkpoint not found: {source}")
-    try:
-        saved = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler meets
-        raise InputError(
-            f"{source} is damaged, or holds more than weights ({type(error).__name__}); name a "
-            "checkpoint that Detectron2 saved"
-        ) from None
+    saved = read_checkpoint(source)
     model = saved.get("model") if isinstance(saved, dict) else None
     if model is None:
         raise InputError(f"{source} has no 'model' entry; name a checkpoint that Detectron2 saved")

@@ -26,19 +26,45 @@ def weights_in(content: object) -> object:
     return content
 
 
-def check_weights(model: nn.Module, checkpoint: str | Path) -> None:
+def read_checkpoint(path: str | Path) -> object:
+    """What Detectron2's trainer saved; no code in it is run.
+
+    Raises:
+        InputError: it is damaged, or holds more than plain values and tensors.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the unpickler meets
+        raise InputError(
+            f"{path} is damaged, or holds more than weights ({type(error).__name__}); name a "
+            "checkpoint that Detectron2 saved"
+        ) from None
+
+
+def check_file(model: nn.Module, checkpoint: str) -> None:
+    """`check_weights` of what Detectron2 is about to load: a .pth file; others are not looked into.
+
+    Raises:
+        InputError: as `read_checkpoint` and `check_weights`.
+    """
+    if checkpoint.endswith(".pth") and Path(checkpoint).is_file():
+        check_weights(model, checkpoint, read_checkpoint(checkpoint))
+
+
+def check_weights(model: nn.Module, checkpoint: str | Path, content: object) -> None:
     """Compare the parameters' names and shapes with those in the file.
 
     Args:
         model: as its config has built it.
-        checkpoint: a .pth file of Detectron2 or MMEngine; others are not looked into.
+        checkpoint: its name.
+        content: what is in it.
 
     Raises:
         InputError: a parameter is missing or has another shape.
     """
-    if Path(checkpoint).suffix != ".pth" or not Path(checkpoint).is_file():
-        return
-    weights = weights_in(torch.load(checkpoint, map_location="cpu", weights_only=False))
+    weights = weights_in(content)
+    if not isinstance(weights, dict):
+        raise InputError(f"{checkpoint} holds no weights by name; name a checkpoint that does")
     found = {name.removeprefix("module."): weight for name, weight in weights.items()}
     for name, parameter in model.named_parameters():
         if name.startswith(PROBES):

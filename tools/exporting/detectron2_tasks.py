@@ -12,7 +12,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.export import TracingAdapter
 from detectron2.modeling import GeneralizedRCNN
 from torch import Tensor, nn
-from weights import check_weights
+from weights import check_file
 
 from exporting.task import MapTask, Signature, as_tensor, without_loss
 from snr_plugins.detection.config import load_config, split_weights
@@ -36,7 +36,7 @@ def load_detector(config: Path, checkpoint: Path | None) -> tuple[nn.Module, obj
         overrides += ["MODEL.WEIGHTS", str(checkpoint.resolve())]
     cfg = load_config(str(config), overrides)
     model = Trainer.build_model(cfg).eval()
-    check_weights(model, split_weights(cfg.MODEL.WEIGHTS)[0])
+    check_file(model, split_weights(cfg.MODEL.WEIGHTS)[0])
     DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
     return without_loss(answering(model)), cfg
 

@@ -76,6 +76,5 @@ def open_logits(config: Path, checkpoint: Path | None, style_distance: bool) -> 
     weights = str(checkpoint) if checkpoint is not None else cfg.load_from
     if weights is None:
         raise InputError(f"{config} names no weights (load_from); name a checkpoint in its place")
-    check_weights(model, weights)
-    load_checkpoint(model, weights, map_location="cpu")
+    check_weights(model, weights, load_checkpoint(model, weights, map_location="cpu"))
     return LogitsTask(without_loss(answering(model)), style_distance)

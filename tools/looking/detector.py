@@ -23,7 +23,7 @@ from detectron2.layers import ROIAlign
 from detectron2.structures import BoxMode
 from detectron2.utils.visualizer import ColorMode, Visualizer
 from torch import Tensor
-from weights import check_weights
+from weights import check_file
 
 from looking.network import Domain, Frame, images_of, spread
 from looking.palette import class_colours
@@ -54,7 +54,7 @@ class DetectorNetwork:
         overrides = ["MODEL.WEIGHTS", str(checkpoint.resolve()), "MODEL.DEVICE", device]
         self.cfg = load_config(str(config), overrides)
         model = Trainer.build_model(self.cfg).eval()
-        check_weights(model, checkpoint)
+        check_file(model, str(checkpoint))
         DetectionCheckpointer(model).load(self.cfg.MODEL.WEIGHTS)
         self.model = answering(model)
         names = (*self.cfg.DATASETS.TRAIN, *self.cfg.DATASETS.TEST)

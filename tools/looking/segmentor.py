@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.runner import CheckpointLoader
 from mmseg.apis import init_model
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
@@ -42,7 +43,8 @@ class SegmentorNetwork:
     def __init__(self, checkpoint: Path, config: Path, device: str) -> None:
         self.cfg = load_config(str(config))
         model = init_model(self.cfg, str(checkpoint), device=device).eval()
-        check_weights(model, checkpoint)
+        content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")
+        check_weights(model, checkpoint, content)
         self.model = answering(model)
         self.meta = model.dataset_meta
         self.classes = list(self.meta["classes"])
