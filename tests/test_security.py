@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from weights import check_file
 
 from snr_plugins.data.coco import read_coco
+from snr_plugins.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 # What runs code that a file holds, or a shell. Calls by their full name; of torch.load also how.
@@ -81,8 +83,8 @@ class Trap:
 @pytest.mark.fault(
     "security",
     "A checkpoint that makes a file when it is unpickled",
-    "`tools/shrink_checkpoint.py` and the check before `--resume` refuse or pass over it; "
-    "its code does not run",
+    "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
+    "refuse it, the check before `--resume` passes over it; its code does not run",
 )
 def test_a_checkpoint_runs_no_code_in_our_tools(tmp_path):
     sprung = tmp_path / "sprung"
@@ -101,8 +103,22 @@ def test_a_checkpoint_runs_no_code_in_our_tools(tmp_path):
 @pytest.mark.fault(
     "security",
     "A checkpoint that makes a file when it is unpickled",
-    "`tools/shrink_checkpoint.py` and the check before `--resume` refuse or pass over it; "
-    "its code does not run",
+    "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
+    "refuse it, the check before `--resume` passes over it; its code does not run",
+)
+def test_a_checkpoint_runs_no_code_before_it_is_looked_at_or_exported(tmp_path):
+    sprung, path = tmp_path / "sprung", tmp_path / "trap.pth"
+    torch.save({"model": Trap(sprung)}, path)
+    with pytest.raises(InputError, match="trap.pth is damaged, or holds more than weights"):
+        check_file(torch.nn.Linear(1, 1), str(path))
+    assert not sprung.exists()
+
+
+@pytest.mark.fault(
+    "security",
+    "A checkpoint that makes a file when it is unpickled",
+    "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
+    "refuse it, the check before `--resume` passes over it; its code does not run",
 )
 def test_a_checkpoint_runs_no_code_before_resuming(tmp_path):
     pytest.importorskip("detectron2")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
+
+from config_files import is_mmengine, read_mmengine
 
 from snr_plugins.errors import InputError
 
@@ -112,11 +113,6 @@ def find_arm(word: str) -> Arm:
     return ARMS[word]
 
 
-def is_mmengine(config: Path) -> bool:
-    """Whether MMEngine trains this config; Detectron2 does otherwise."""
-    return config.suffix == ".py"
-
-
 def config_of(arm: Arm, config: Path) -> Path:
     """The form of a plain config that the arm trains: itself, or ``<stem>_snr``."""
     return config if arm.layer is None else config.with_stem(f"{config.stem}_snr")
@@ -182,14 +178,11 @@ def _of(stages: list[str], arm: Arm) -> list[str]:
     raise InputError(f"{arm.title}: the stem of a backbone in SNRBackbone has no name known here")
 
 
-@cache
 def _wrapped_stages(config: Path) -> list[str] | None:
     """What SNRBackbone puts a layer after; None where the backbone has SNR options of its own."""
-    from mmengine.config import Config
-
     if not config.is_file():
         return None
-    backbone = Config.fromfile(config, import_custom_modules=False).model.backbone
+    backbone = read_mmengine(config).model.backbone
     return list(backbone.after) if backbone.type == "SNRBackbone" else None
 
 

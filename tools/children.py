@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from arms import is_mmengine
+from config_files import is_mmengine
 from interrupts import signals_noted
 from runs import ROOT, Run
 
@@ -65,8 +65,9 @@ class Child:
             "start_new_session": True,  # of its own, so that its loaders' processes go with it
         }
         _clear(run.folder)
-        self._commit = commit()  # of the code that starts, whatever becomes of the folder meanwhile
-        run.note("started", commit=self._commit)
+        # of what starts, whatever becomes of the repository meanwhile
+        self._started_from = {"commit": commit(), "config": run.config_digest}
+        run.note("started", **self._started_from)
         self._start(run.arguments)
 
     def _start(self, arguments: list[str]) -> None:
@@ -97,9 +98,9 @@ class Child:
             except InputError as wrong:
                 error = str(wrong)
         if error is None:
-            self.run.note("finished", commit=self._commit, seconds=seconds)
+            self.run.note("finished", **self._started_from, seconds=seconds)
         else:
-            self.run.note("failed", commit=self._commit, seconds=seconds, error=error)
+            self.run.note("failed", **self._started_from, seconds=seconds, error=error)
         return True
 
     def _last_line(self) -> str:
@@ -135,7 +136,12 @@ def run_all(
     """Run what has not finished, ``jobs`` at a time; ``tell`` of each at its start and end.
 
     A run that starts from a file of another one waits for its end.
+
+    Raises:
+        InputError: a config cannot be read, or has changed since one of its runs has finished.
     """
+    for run in runs:
+        run.check_config()
     # by folder: what two experiments share is run once
     unfinished = {run.folder: run for run in runs if run.record["status"] != "finished"}
     waiting = list(unfinished.values())

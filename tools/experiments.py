@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arms import Overrides, as_arguments, config_of, find_arm, is_mmengine, overrides
+from arms import Overrides, as_arguments, config_of, find_arm, overrides
+from config_files import is_mmengine
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,28 @@ def keep(plan: Path, runs: Path, records: Path, commit: str | None) -> None:
     for experiment in experiments:
         own = [run for run in found if run.experiment is experiment]
         record = record_of(experiment, own, plan.resolve(), commit, earlier)
+        if gone := _not_kept(record, earlier):
+            print(
+                f"{experiment.name}: kept before and no longer, as this plan has not the same "
+                f"runs: {', '.join(gone)}"
+            )
         print(write_record(record, records))
+
+
+def _not_kept(record: dict, earlier: Sequence[dict]) -> list[str]:
+    """Finished runs of the same experiment that its new record leaves out."""
+    before = next((old for old in earlier if old["name"] == record["name"]), {"arms": {}})
+    kept = {
+        (word, run["seed"], run["command"])
+        for word, arm in record["arms"].items()
+        for run in arm["runs"]
+    }
+    return [
+        f"{word}, seed {run['seed']}"
+        for word, arm in before["arms"].items()
+        for run in arm["runs"]
+        if run["status"] == "finished" and (word, run["seed"], run["command"]) not in kept
+    ]
 
 
 def write(records: Path, docs: Path, page: Path) -> Sequence[Path]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arms import is_mmengine
+from config_files import digest, is_mmengine
 from experiments import Experiment
 
 from snr_plugins.data.files import json_bytes, write_whole
@@ -45,6 +45,11 @@ class Run:
         return self.experiment.arguments(self.word, self.seed, self.folder)
 
     @property
+    def config_digest(self) -> str:
+        """Of the file that is trained; see `config_files.digest`."""
+        return digest(Path(self.arguments[0]))
+
+    @property
     def starts_from(self) -> list[Path]:
         """Files of other runs that its options name."""
         return self.experiment.starts_from(self.word, self.seed, self.folder)
@@ -71,6 +76,19 @@ class Run:
         if not (isinstance(record, dict) and {"status", "arguments"} <= record.keys()):
             raise InputError(f"{path} is no record of a run: remove its folder, which is run anew")
         return record
+
+    def check_config(self) -> None:
+        """
+        Raises:
+            InputError: it cannot be read, or says something else than when this was run.
+        """
+        now = self.config_digest
+        record = self.record
+        if record["status"] == "finished" and record.get("config", now) != now:
+            raise InputError(
+                f"{self.arguments[0]} or a base of it has changed since {self.folder} was run: put "
+                "it back, give another name or --out, or remove that folder, which is run anew"
+            )
 
     def note(self, status: str, **more: object) -> None:
         record = {"arguments": self.asked, "status": status, **more}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from looking import roc
-from looking.command import domains_of, new_parser, open_networks, run_tool
+from looking.command import domains_of, new_parser, open_networks, run_tool, whole
 from looking.measures import short_names
 from looking.network import Domain, Network, Scorer
 from looking.pages import write_pages
@@ -46,7 +46,9 @@ def main() -> None:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = new_parser(__doc__, out="shift", images=0)
-    parser.add_argument("--groups", type=int, default=3, help="of a domain's images by distance")
+    parser.add_argument(
+        "--groups", type=whole(1), default=3, help="of a domain's images by distance"
+    )
     return parser.parse_args(argv)
 
 

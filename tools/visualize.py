@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from looking import figures, panels
 from looking.checkpoints import training_record
-from looking.command import domains_of, new_parser, open_networks, run_tool
+from looking.command import domains_of, new_parser, open_networks, run_tool, whole
 from looking.measures import Seen, distances, look, stages_with
 from looking.network import Network
 from looking.pages import write_pages, write_tensorboard
@@ -32,7 +32,9 @@ def main() -> None:
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = new_parser(__doc__, out="visualize", images=20)
-    parser.add_argument("--rows", type=int, default=1, help="images of each domain that are drawn")
+    parser.add_argument(
+        "--rows", type=whole(1), default=1, help="images of each domain that are drawn"
+    )
     return parser.parse_args(argv)
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from children import run_all
 from compare import only
+from config_files import digest, read_mmengine
 from interrupts import signals_noted
-from plans import read_plan
+from plans import experiment_of, read_plan
 from runs import runs_of
 
 from snr_plugins.errors import InputError
@@ -171,6 +173,40 @@ def test_a_finished_run_without_stamps_and_a_misspelt_target(tmp_path):
     with pytest.raises(InputError, match="not tested on the target .*; choose from: other"):
         run.scores()
     assert run.all_scores().domains == {"other": 5.0}  # it has finished all the same
+
+
+@pytest.mark.parametrize("framework", ["detectron2", "mmengine"])
+def test_a_config_that_has_changed_between_two_starts(tmp_path, framework):
+    """A finished run of what a base said before, and new ones, would stand in one table."""
+    pytest.importorskip(framework)
+    suffix, key, old, new, comment = {
+        "detectron2": (".yaml", "_BASE_: base.yaml\n", "SEED: 1\n", "SEED: 2\n", "# or 3\n"),
+        "mmengine": (".py", "_base_ = 'base.py'\n", "lr = 1\n", "lr = 2\n", "# or 3\n"),
+    }[framework]
+    config, base = tmp_path / f"own{suffix}", tmp_path / f"base{suffix}"
+    config.write_text(key)
+    base.write_text(old)
+
+    def runs():
+        digest.cache_clear()  # as a second start, which is another process
+        read_mmengine.cache_clear()
+        return runs_of([experiment_of(str(config), ["plain"], [1, 2])], tmp_path / "out")
+
+    def start():
+        run_all(runs(), 1, 1, [], lambda _: None)
+
+    for run in runs():
+        run.folder.mkdir(parents=True)
+        run.note("finished", config=run.config_digest)
+    start()
+    base.write_text(old + comment)
+    start()
+    base.write_text(new)
+    with pytest.raises(InputError, match=rf"own{suffix} or a base of it has changed since .*_1 "):
+        start()
+    base.unlink()
+    with pytest.raises(InputError, match=rf"own{suffix} cannot be read \(FileNotFoundError"):
+        start()
 
 
 def test_what_a_killed_writer_has_left_is_no_work_of_somebody_else(tmp_path):

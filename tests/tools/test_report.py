@@ -16,7 +16,7 @@ from joined import join
 from page import page_of
 from plans import read_plan
 from records import RECORDS, neutral, read_records, write_record
-from report import DOCS, PUBLISHED, generated
+from report import DOCS, PUBLISHED, generated, keep
 from runs import runs_of
 from scipy import stats
 from tables import comparison, with_blocks
@@ -167,6 +167,21 @@ def test_several_machines_share_a_plan(record, plan, tmp_path):
     (other,) = read_plan(plan)  # another command, another run
     with pytest.raises(InputError, match="city: no run has finished"):
         record_of(other, runs_of([other], tmp_path / "nowhere"), plan, None, [record])
+
+
+def test_what_is_no_longer_kept_is_told(record, plan, tmp_path, capsys):
+    keep(plan, tmp_path / "runs", tmp_path / "kept", None)
+    assert "no longer" not in capsys.readouterr().out
+    entry = yaml.safe_load(plan.read_text())
+    arms = {"plain": [1, 2], "snr": [1, 2, 3]}
+    plan.write_text(yaml.safe_dump(entry | {"arms": arms}, sort_keys=False))
+    keep(plan, tmp_path / "elsewhere", tmp_path / "kept", None)
+    told, written = capsys.readouterr().out.splitlines()
+    assert told.endswith(
+        ": plain, seed 3, instance_norm, seed 1, instance_norm, seed 2, instance_norm, seed 4, "
+        "mixstyle, seed 1"
+    )
+    assert written.endswith("city.json")
 
 
 def test_a_log_that_a_killed_run_has_cut_is_read_up_to_there(record, plan, tmp_path):

@@ -256,6 +256,20 @@ def test_a_damaged_picture_is_named(network, which, request, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--device", "nonsense"], "argument --device: torch has no nonsense here"),
+        (["--rows", "0"], "argument --rows: 0 is no whole number from 1 on"),
+        (["--images", "-1"], "argument --images: -1 is no whole number from 0 on"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(words, sentence, capsys):
+    with pytest.raises(SystemExit):
+        visualize.parse(["model.pth", *words])
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_the_command_ends_with_one_sentence(command):
     done = command("tools/visualize.py", "nowhere.pth")
     assert done.returncode == 1

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from looking.checkpoints import open_network
 from looking.network import Domain, Network, parse_domain
 from snr_plugins.errors import InputError
@@ -36,10 +38,31 @@ def new_parser(description: str | None, out: str, images: int) -> argparse.Argum
         metavar=("PLAIN", "SNR"),
         help="what pictures call the two",
     )
-    parser.add_argument("--device", default="cpu", help="of torch")
+    parser.add_argument("--device", type=device, default="cpu", help="of torch")
     parser.add_argument("--out", type=Path, default=Path(out), help="folder to write")
-    parser.add_argument("--images", type=int, default=images, help="of each domain; 0 for all")
+    parser.add_argument("--images", type=whole(0), default=images, help="of each domain; 0 for all")
     return parser
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """A type for argparse: whole numbers from ``least`` on."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text} is no whole number from {least} on")
+        return int(text)
+
+    return parse
+
+
+def device(text: str) -> str:
+    """A type for argparse: a device that torch has here."""
+    try:
+        torch.zeros(1, device=text)
+    except Exception as error:  # RuntimeError, AssertionError, NotImplementedError by its kind
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"torch has no {text} here ({reason})") from None
+    return text
 
 
 def open_networks(args: argparse.Namespace) -> dict[str, Network]:
