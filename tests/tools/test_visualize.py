@@ -30,6 +30,7 @@ from snr_plugins.errors import InputError
 from snr_plugins.openmmlab.launch import load_config as load_mmengine_config
 from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
 
+SEGMENTOR = config_path("segmentation/fcn_thin_r50_camvid_snr.py")
 BOXES = "detection/faster_rcnn_thin_R_50_FPN_synthetic_city"
 CLEAR, FOGGY = "synthetic_city_clear_val", "synthetic_city_foggy_beta_0.02_val"
 OPTIONS = (
@@ -227,6 +228,7 @@ def test_shift_of_a_segmentor(segmentor, tmp_path):
             ["{snr}", "--config", "{wide}"],
             "has .* of shape .*, the network of its config",
         ),
+        (visualize, ["{snr}", "--config", SEGMENTOR], "model_final.pth does not name its classes"),
         (shift, ["{plain}"], "knows no style distance: train an SNR"),
         (shift, ["{snr}", CLEAR], "name two domains, the source first"),
     ],

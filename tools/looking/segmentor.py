@@ -42,8 +42,15 @@ class SegmentorNetwork:
 
     def __init__(self, checkpoint: Path, config: Path, device: str) -> None:
         self.cfg = load_config(str(config))
-        model = init_model(self.cfg, str(checkpoint), device=device).eval()
         content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")
+        if not (isinstance(content, dict) and "dataset_meta" in content.get("meta", {})):
+            raise InputError(
+                f"{checkpoint} does not name its classes, as MMSegmentation's trainer notes them; "
+                "name a checkpoint of its work folder"
+            )
+        model = init_model(self.cfg, str(checkpoint), device=device).eval()
+        if not hasattr(model, "encode_decode"):
+            raise InputError(f"{config} is of no segmentor; name one of a detector or segmentor")
         check_weights(model, checkpoint, content)
         self.model = answering(model)
         self.meta = model.dataset_meta
