@@ -74,12 +74,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"torch; torch.save(torch.load('{path}')['state_dict'], 'weights.pth')\""
         ) from None
     author = content.get("__author__") if isinstance(content, dict) else None
-    content = weights_in(content)
-    if not isinstance(content, dict) or not content:
-        raise InputError(f"{path} holds no weights by name; name a checkpoint that does")
     weights = {
         name: torch.as_tensor(value)
-        for name, value in content.items()
+        for name, value in weights_in(content, path).items()
         if isinstance(value, (Tensor, np.ndarray))
     }
     return from_caffe2(weights) if path.suffix == ".pkl" and author is None else weights

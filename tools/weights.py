@@ -18,11 +18,18 @@ ENTRIES = ("model", "state_dict", "state", "blobs")
 PROBES = "snr_losses."  # which no inference needs
 
 
-def weights_in(content: object) -> object:
-    """What a checkpoint has under one of ENTRIES; all of it where there is none."""
+def weights_in(content: object, checkpoint: str | Path) -> dict:
+    """What a checkpoint has under one of ENTRIES; all of it where there is none.
+
+    Raises:
+        InputError: that is nothing with names.
+    """
     for entry in ENTRIES:
         if isinstance(content, dict) and isinstance(content.get(entry), dict):
-            return content[entry]
+            content = content[entry]
+            break
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{checkpoint} holds no weights by name; name a checkpoint that does")
     return content
 
 
@@ -62,9 +69,7 @@ def check_weights(model: nn.Module, checkpoint: str | Path, content: object) -> 
     Raises:
         InputError: a parameter is missing or has another shape.
     """
-    weights = weights_in(content)
-    if not isinstance(weights, dict):
-        raise InputError(f"{checkpoint} holds no weights by name; name a checkpoint that does")
+    weights = weights_in(content, checkpoint)
     found = {name.removeprefix("module."): weight for name, weight in weights.items()}
     for name, parameter in model.named_parameters():
         if name.startswith(PROBES):
