@@ -33,8 +33,7 @@ from snr_plugins.detection.catalogue import datasets_root
 from snr_plugins.errors import InputError
 
 MAKE_SYNTHETIC_CITY = (
-    "python tools/make_synthetic_city.py --out $DETECTRON2_DATASETS/synthetic_city "
-    "--train 300 --val 60 --seed 0"
+    "python tools/make_synthetic_city.py --out $DETECTRON2_DATASETS/synthetic_city"
 )
 
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import at_least_float32
 from snr_plugins.nn.gradient_scale import scale_gradient
 
@@ -29,10 +30,18 @@ class DomainClassifier(nn.Module):
     Args:
         network: from features to one logit each, positive for the source.
         lr_factor: of the network's gradient, and so, but for weight decay, of its learning rate.
+
+    Raises:
+        InputError: ``lr_factor`` is not above 0.
     """
 
     def __init__(self, network: nn.Module, lr_factor: float = 1.0) -> None:
         super().__init__()
+        if not lr_factor > 0:
+            raise InputError(
+                f"the learning-rate factor of a domain classifier is {lr_factor} and must be above "
+                "0; to leave the classifier out set the weight of its loss to 0"
+            )
         self.network = network
         self.lr_factor = lr_factor
 

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Sized
 from typing import Any
 
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import DATA_SAMPLERS
+from mmengine.runner import Runner
 
 from snr_plugins.errors import InputError
 from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
@@ -54,28 +56,59 @@ def image_files(dataset: Any) -> list[str] | None:
     return [os.path.realpath(path) for path in paths]
 
 
-def refuse_choice_by_target(hooks: Iterable[Hook], dataset: Any) -> None:
-    """No network of an adaptation may be chosen by scores on the target, whose labels are the test.
+def refuse_choice_by_target(
+    hooks: Iterable[Hook], dataset: Any, metrics: Iterable[BaseMetric] = ()
+) -> None:
+    """A network of an adaptation may be chosen by scores on the source; all others are the test.
 
     Args:
         hooks: the runner's.
         dataset: that it trains on.
+        metrics: of its validation, whose ``prefix`` stands before the scores of their ``domain``.
 
     Raises:
-        InputError: a ``CheckpointHook`` has ``save_best`` of the target's scores, or of none in
+        InputError: a ``CheckpointHook`` has ``save_best`` of another domain's scores, or of none in
             particular.
     """
-    domains = adaptation_of(dataset)
-    if domains is None:
+    both = adaptation_of(dataset)
+    if both is None:
         return
-    target = getattr(domains[1], "domain", "")
+    source, target = map(_domains_of, both)
+    scored = {metric.prefix: metric.domain for metric in metrics if hasattr(metric, "domain")}
     for hook in hooks:
         wanted = getattr(hook, "save_best", None) if isinstance(hook, CheckpointHook) else None
         for metric in [wanted] if isinstance(wanted, str) else wanted or []:
-            scored, _, _ = metric.rpartition("/")
-            if scored in ("", target):
+            prefix, _, _ = metric.rpartition("/")
+            if scored.get(prefix, prefix) not in source - target:
+                names = " or ".join(map(repr, sorted(source))) or "which names no domain"
                 raise InputError(
-                    f"save_best={metric!r} would choose the network by labels of the target "
-                    f"{target!r}, which nobody has: leave save_best out, so that the last "
-                    "iteration is scored, or name a score on the source."
+                    f"save_best={metric!r} is no score on the source, {names}, and would choose "
+                    "the network by labels that nobody has of the target: leave save_best out, so "
+                    "that the last iteration is scored, or name a score on the source, whose "
+                    "training dataset says by domain=... which that is."
                 )
+
+
+def _domains_of(dataset: Any) -> set[str]:
+    """The domains that a dataset names, or that those which it wraps do."""
+    if domain := getattr(dataset, "domain", None):
+        return {domain}
+    parts = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
+    return {domain for part in parts if part is not None for domain in _domains_of(part)}
+
+
+def refuse_another_run(runner: Runner) -> None:
+    """No adaptation goes on from the network that it starts from.
+
+    MMEngine's ``load_or_resume`` takes ``load_from`` before the work folder's latest checkpoint.
+
+    Raises:
+        InputError: the run was resumed from a checkpoint that is not in its work folder.
+    """
+    start, folder = runner.cfg.get("load_from"), os.path.realpath(runner.work_dir)
+    if runner.iter > 0 and start and not os.path.realpath(start).startswith(folder + os.sep):
+        raise InputError(
+            f"--resume went on from load_from, {start}, which is not of the run in "
+            f"{runner.work_dir}: add --cfg-options load_from=None, and its latest checkpoint is "
+            "taken, as python -m snr_plugins.train does by itself"
+        )

@@ -18,6 +18,7 @@ from snr_plugins.openmmlab.image_size import describe_image_size
 from snr_plugins.openmmlab.source_target import (
     adaptation_of,
     image_files,
+    refuse_another_run,
     refuse_choice_by_target,
 )
 from snr_plugins.results import (
@@ -50,11 +51,16 @@ class StampHook(Hook):
         self._adaptation: dict | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a choice of the network by the target's labels; note what it is adapted to."""
+        """Refuse a choice of the network by the target's labels, and to resume a run of the source.
+
+        Note what the network is adapted to.
+        """
         dataset = runner.train_dataloader.dataset
-        refuse_choice_by_target(runner.hooks, dataset)
+        metrics = [] if runner.val_loop is None else runner.val_evaluator.metrics
+        refuse_choice_by_target(runner.hooks, dataset, metrics)
         if domains := adaptation_of(dataset):
             source, target = domains
+            refuse_another_run(runner)
             self._adaptation = {
                 "source": _name(source),
                 "target": _name(target),

@@ -82,7 +82,7 @@ class DiscrepancySteps(Model):
     A. Everything learns the sources, by both heads: ``everything_losses``.
     B. The heads alone learn the sources, and to disagree on the target: ``heads_losses``.
     C. ``generator_steps`` times the rest learns features of the target that they agree on:
-       ``generator_losses``, with ``loss_discrepancy`` among them.
+       ``generator_losses``, with ``loss_discrepancy`` among them. 0 is a control.
 
     Each kind has a forward pass and an update of the one optimizer; what does not learn has no
     gradient, and SGD passes over it, as over the other half of the authors' two optimizers (Saito
@@ -135,8 +135,8 @@ class DiscrepancySteps(Model):
         logged = update("everything")
         update("heads")
         for _ in range(self.generator_steps):
-            apart = update("generator")["loss_discrepancy"]
-        return {**logged, "discrepancy": apart}
+            logged["discrepancy"] = update("generator")["loss_discrepancy"]
+        return logged
 
 
 @contextlib.contextmanager

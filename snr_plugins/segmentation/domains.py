@@ -69,6 +69,7 @@ class DomainDataset:
             of `snr_plugins.data.label_ids`, whose classes become the dataset's.
         pipeline: in place of the dataset's own.
         lazy_init: as of MMSegmentation's datasets.
+        labelled: False where no label image shall be opened, as of a target of adaptation.
 
     Raises:
         InputError: there is no such table; the dataset has ``reduce_zero_label`` beside a table; it
@@ -82,6 +83,7 @@ class DomainDataset:
         ids: str = TRAIN_IDS,
         pipeline: Sequence | None = None,
         lazy_init: bool = False,
+        labelled: bool = True,
     ) -> None:
         if ids not in (TRAIN_IDS, *TABLE_NAMES):
             raise InputError(
@@ -90,6 +92,7 @@ class DomainDataset:
             )
         self.domain = domain
         self.ids = ids
+        self.labelled = labelled
         own = pipeline if pipeline is not None else dataset.get("pipeline", ())
         transforms = [
             check_image,
@@ -140,6 +143,8 @@ class DomainDataset:
                 f"DomainDataset {self.domain!r}: its {type(self.dataset).__name__} holds no image; "
                 "correct its data_root, data_prefix, img_suffix or ann_file."
             ) from None
+        if not self.labelled:
+            return
         infos = (self.dataset.get_data_info(index) for index in range(len(self.dataset)))
         labels = [Path(info["seg_map_path"]) for info in infos if "seg_map_path" in info]
         check_no_train_ids(labels, self.ids)

@@ -129,4 +129,6 @@ def test_no_best_checkpoint_by_the_target(work, tmp_path):
     done = launch(work, ROOT / "tools" / "train.py", *arguments)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: save_best='dusk/mIoU' would choose the network by labels of the")
+    assert last.startswith(
+        "error: save_best='dusk/mIoU' is no score on the source, 'day_train', and"
+    )

@@ -5,11 +5,12 @@ import itertools
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
-from torch.utils.data import BatchSampler, ConcatDataset, DataLoader
+from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, Subset
 
 from snr_plugins.errors import InputError
 from snr_plugins.openmmlab import domain_turns
 from snr_plugins.openmmlab.source_target import SourceTargetSampler, refuse_choice_by_target
+from snr_plugins.segmentation import DomainIoUMetric
 
 SOURCE, TARGET = 7, 3
 
@@ -89,21 +90,33 @@ class Pair:
     target = Numbers(1, 1)
 
 
-Pair.target.domain = "dusk"
+Pair.source.domain, Pair.target.domain = "day", "dusk"
 
 
-@pytest.mark.parametrize("metric", ["dusk/mIoU", "mIoU", "auto", ["day/mIoU", "dusk/mAcc"]])
+@pytest.mark.parametrize(
+    "metric",
+    ["dusk/mIoU", "mIoU", "auto", "twilight/mIoU", "evening/mIoU", ["day/mIoU", "dusk/mAcc"]],
+)
 def test_no_choice_by_the_targets_labels(metric):
+    """Nor by a domain of another name, such as a folder's, nor by a name that a metric gives."""
     hook = CheckpointHook(save_best=metric, rule=None if metric == "auto" else "greater")
-    with pytest.raises(InputError, match=r"save_best=.* by labels of the target 'dusk'"):
-        refuse_choice_by_target([hook], Pair())
+    metrics = [DomainIoUMetric("day"), DomainIoUMetric("dusk", prefix="evening")]
+    with pytest.raises(
+        InputError, match=r"save_best=.* is no score on the source, 'day', and would"
+    ):
+        refuse_choice_by_target([hook], Pair(), metrics)
     refuse_choice_by_target([hook], Numbers(0, 4))  # no adaptation
 
 
-@pytest.mark.parametrize("metric", [None, "day/mIoU"])
-def test_a_choice_by_the_source_is_allowed(metric):
+@pytest.mark.parametrize("metric", [None, "day/mIoU", "sun/mIoU"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_choice_by_the_source_is_allowed(metric, wrapped):
     rule = {"rule": "greater"} if metric else {}
-    refuse_choice_by_target([CheckpointHook(save_best=metric, **rule)], Pair())
+    pair = Pair()
+    if wrapped:
+        pair.source = Subset(Pair.source, [0])
+    hook = CheckpointHook(save_best=metric, **rule)
+    refuse_choice_by_target([hook], pair, [DomainIoUMetric("day", prefix="sun")])
 
 
 def test_batches_of_a_batch_sampler_hold_both_in_equal_numbers():

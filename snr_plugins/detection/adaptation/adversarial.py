@@ -19,6 +19,7 @@ from snr_plugins.detection.adaptation.domains import (
     Seen,
     keeping_statistics,
     looking_at,
+    proposing,
     split_domains,
 )
 from snr_plugins.detection.adaptation.watch import DiscriminatorWatch
@@ -67,7 +68,8 @@ class DomainAdversarial(Detector):
         kwargs: the detector's own.
 
     Raises:
-        InputError: the RoI heads are none whose box vectors are known.
+        InputError: the RoI heads are none whose box vectors are known; a map is none of the
+            backbone's; a factor of the learning rate is not above 0.
     """
 
     @configurable
@@ -100,6 +102,12 @@ class DomainAdversarial(Detector):
         }
         self.domain_consistency_factor = domain_consistency_factor
         shapes = self.backbone.output_shape()
+        absent = [name for name in self.domain_features if name not in shapes]
+        if absent:
+            raise InputError(
+                f"MODEL.DOMAIN_ADVERSARIAL.FEATURES names {absent[0]}; the backbone's maps are "
+                f"{', '.join(shapes)}"
+            )
         self.domain_strides = {name: shapes[name].stride for name in self.domain_features}
         if domain_consistency_weight > 0 and not (domain_image_weight and domain_instance_weight):
             raise InputError(
@@ -145,7 +153,8 @@ class DomainAdversarial(Detector):
         if not self.training:
             return super().__call__(batched_inputs, *args, **kwargs)
         source, target = split_domains(batched_inputs)
-        keeping = keeping_statistics(self) if self.target_statistics else nullcontext()
+        both = self._seen_by_both()
+        keeping = keeping_statistics(*both) if self.target_statistics else nullcontext()
         with looking_at(self) as seen_source, keeping:
             losses = super().__call__(source, *args, **kwargs)
         images, seen_target = self._look_at_target(target)
@@ -157,18 +166,20 @@ class DomainAdversarial(Detector):
             ),
         }
 
+    def _seen_by_both(self) -> list[nn.Module]:
+        """The parts that learn from the target's images too."""
+        if self.instance_classifier is None:
+            return [self.backbone]
+        return [self.backbone, _box_head(self.roi_heads)]
+
     def _look_at_target(self, target: list[dict]) -> tuple[ImageList, Seen]:
         """Maps and, for random proposals, as many as are learned from, the RoIs' vectors."""
         images = self.preprocess_image(target)
         seen = Seen(features=self.backbone(images.tensor))
         if self.instance_classifier is None:
             return images, seen
-        with torch.no_grad():
-            # in evaluation mode it needs no boxes
-            was_training = self.proposal_generator.training
-            self.proposal_generator.eval()
+        with torch.no_grad(), proposing(self.proposal_generator):
             proposals, _ = self.proposal_generator(images, seen.features, None)
-            self.proposal_generator.train(was_training)
         for image in proposals:
             boxes = image.proposal_boxes
             chosen = torch.randperm(len(boxes), device=boxes.device)
@@ -248,13 +259,17 @@ def _vector_length(heads: nn.Module) -> int:
     )
 
 
+def _box_head(heads: nn.Module) -> nn.Module:
+    return heads.res5 if isinstance(heads, Res5ROIHeads) else heads.box_head
+
+
 def _vectors(heads: nn.Module, features: Mapping[str, Tensor], boxes: Sequence[Boxes]) -> Tensor:
     """(R, C) for the boxes of all images, as the heads make them for their box predictor."""
     if isinstance(heads, Res5ROIHeads):
         maps = [features[name] for name in heads.in_features]
-        return heads.res5(heads.pooler(maps, boxes)).mean(dim=(2, 3))
+        return _box_head(heads)(heads.pooler(maps, boxes)).mean(dim=(2, 3))
     maps = [features[name] for name in heads.box_in_features]
-    return heads.box_head(heads.box_pooler(maps, boxes))
+    return _box_head(heads)(heads.box_pooler(maps, boxes))
 
 
 @META_ARCH_REGISTRY.register()

@@ -115,6 +115,12 @@ def check_adaptation(cfg: CfgNode, adapts: bool) -> None:
             f"{KEY} is {cfg.DATASETS.TARGET_FOLDER} but {pair.name} adapts to {pair.target}; empty "
             "it, or name a pair that ends in _to_folder"
         )
+    burn_in = cfg.MODEL.MEAN_TEACHER.BURN_IN
+    if burn_in and burn_in >= cfg.SOLVER.MAX_ITER:
+        raise InputError(
+            f"MODEL.MEAN_TEACHER.BURN_IN {burn_in} leaves none of SOLVER.MAX_ITER "
+            f"{cfg.SOLVER.MAX_ITER} iterations for the target: lower the first or raise the second"
+        )
     prepare_pair(cfg)
     if pair.batches is not None:
         pair.batches.of_a_process()

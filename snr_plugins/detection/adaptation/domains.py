@@ -76,10 +76,11 @@ def looking_at(detector: GeneralizedRCNN) -> Iterator[Seen]:
 
 
 @contextlib.contextmanager
-def keeping_statistics(model: nn.Module) -> Iterator[None]:
+def keeping_statistics(*models: nn.Module) -> Iterator[None]:
     """Within this block batch norms that learn normalise by their batch, as ever in training, and
     leave their running statistics as they are: those that evaluation uses."""
-    momenta = {norm: norm.momentum for norm in model.modules() if isinstance(norm, _BatchNorm)}
+    modules = [module for model in models for module in model.modules()]
+    momenta = {norm: norm.momentum for norm in modules if isinstance(norm, _BatchNorm)}
     for norm in momenta:
         norm.momentum = 0.0
     try:
@@ -87,6 +88,36 @@ def keeping_statistics(model: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in momenta.items():
             norm.momentum = momentum
+
+
+@contextlib.contextmanager
+def boxes_alone(heads: nn.Module) -> Iterator[None]:
+    """Within this block masks and keypoints are not learned: the boxes of a teacher have none."""
+    kept = {name: getattr(heads, name, False) for name in ("mask_on", "keypoint_on")}
+    for name in kept:
+        setattr(heads, name, False)
+    try:
+        yield
+    finally:
+        for name, on in kept.items():
+            setattr(heads, name, on)
+
+
+@contextlib.contextmanager
+def proposing(rpn: nn.Module) -> Iterator[None]:
+    """Within this block the RPN needs no boxes, and proposes as many of its own as in training."""
+    learning = rpn.training
+    counts = [getattr(rpn, name) for name in ("pre_nms_topk", "post_nms_topk")]  # by ``training``
+    of_test = [count[False] for count in counts]
+    rpn.eval()
+    for count in counts:
+        count[False] = count[True]
+    try:
+        yield
+    finally:
+        rpn.train(learning)
+        for count, kept in zip(counts, of_test, strict=True):
+            count[False] = kept
 
 
 def learns_statistics(model: nn.Module) -> bool:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from snr_plugins.detection.adaptation.config import prepare_pair
 from snr_plugins.detection.adaptation.domains import (
+    boxes_alone,
     keeping_statistics,
     learns_statistics,
     split_domains,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 else:
     Detector = object
 
-BOX_LOSSES = ("loss_rpn_loc", "loss_box_reg")  # how far a box is off its place
+# How far a box is off its place; a cascade's names go on with _stage0, _stage1 ...
+BOX_LOSSES = ("loss_rpn_loc", "loss_box_reg")
 
 
 class MeanTeacher(Detector):
@@ -44,6 +46,7 @@ class MeanTeacher(Detector):
     that is mixed in. Of the target's half the teacher, in evaluation mode, makes boxes; the losses
     of the student on strong views of these images get the ending ``_target``. Weights that a source
     model has learned are the place to start from: a teacher that finds nothing teaches nothing.
+    Masks and keypoints learn from the source alone.
 
     In evaluation the teacher answers, and it travels in the checkpoint beside the student, see
     `snr_plugins.nn.Teacher`. It is updated at the beginning of each step and so lacks the last.
@@ -54,8 +57,8 @@ class MeanTeacher(Detector):
         teacher_target_weight: weight of the target's losses.
         teacher_target_box_weight: within them, of the losses of the boxes' places.
         teacher_burn_in: iterations of the source alone before there is a teacher.
-        target_statistics: whether batch norms that learn keep the target's statistics alone, those
-            of its images as the teacher sees them. The backbone then sees these once more.
+        target_statistics: whether batch norms that learn keep the target's statistics alone; in the
+            backbone, which then sees these once more, those of its images as the teacher sees them.
         kwargs: the detector's own.
     """
 
@@ -140,11 +143,11 @@ class MeanTeacher(Detector):
         ]
         # a storage of its own: what the heads log is of the source
         keeps = keeping_statistics(self.backbone) if self.target_statistics else nullcontext()
-        with EventStorage(storage.iter), keeps:
+        with EventStorage(storage.iter), keeps, boxes_alone(self.roi_heads):
             losses = self.forward(views)
         weights = {
             name: self.teacher_target_weight
-            * (self.teacher_target_box_weight if name in BOX_LOSSES else 1.0)
+            * (self.teacher_target_box_weight if name.startswith(BOX_LOSSES) else 1.0)
             for name in losses
         }
         # one without weight is left out: 0 times infinity would end the training

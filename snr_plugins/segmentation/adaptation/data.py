@@ -27,20 +27,15 @@ class SourceTargetDataset(ConcatDataset):
     Args:
         source: config of a dataset with labels; its classes are the whole's.
         target: config of any dataset, or a folder of pictures. Without a pipeline of its own it has
-            the source's, less what needs labels.
+            the source's, less what needs labels. Both may lie in wrappers, as ``RepeatDataset``.
         lazy_init: as of MMEngine's.
     """
 
     def __init__(self, source: dict, target: dict | str, lazy_init: bool = False) -> None:
         if isinstance(target, str):
             target = {"type": "ImageFolderDataset", "folder": target}
-        pipeline = target.get("pipeline", source.get("pipeline", ()))
-        target = {**target, "pipeline": without_labels(list(pipeline))}
-        kind = DATASETS.get(target["type"]) if isinstance(target["type"], str) else target["type"]
-        if "labelled" in inspect.signature(kind).parameters:
-            target["labelled"] = False
         self.source = DATASETS.build(source)
-        self.target = DATASETS.build(target)
+        self.target = DATASETS.build(_unlabelled(target, _pipeline_of(source)))
         # not ConcatDataset's __init__: it wants one metainfo, and a folder of pictures has none
         self.datasets = [self.source, self.target]
         self._metainfo = self.source.metainfo
@@ -53,6 +48,41 @@ class SourceTargetDataset(ConcatDataset):
         part, _ = self._get_ori_dataset_idx(index)
         packed["data_samples"].set_metainfo({"is_target": part == 1})
         return packed
+
+
+def _parts(config: dict) -> list[dict]:
+    """What a wrapper wraps: RepeatDataset's ``dataset``, ConcatDataset's ``datasets``."""
+    inner = config.get("datasets", config.get("dataset", []))
+    return [inner] if isinstance(inner, dict) else list(inner)
+
+
+def _pipeline_of(config: dict) -> Sequence:
+    """A dataset's own, or that of the first that it wraps."""
+    found = [config.get("pipeline"), *map(_pipeline_of, _parts(config))]
+    return next(filter(None, found), ())
+
+
+def _unlabelled(config: dict, pipeline: Sequence) -> dict:
+    """The config of a dataset, and of those which it wraps, that opens no label.
+
+    Args:
+        config: the dataset's.
+        pipeline: where it has none of its own.
+    """
+    config, parts = dict(config), _parts(config)
+    pipeline = config.get("pipeline") or pipeline
+    inner = [_unlabelled(part, pipeline) for part in parts]
+    if "datasets" in config:
+        config["datasets"] = inner
+    elif parts:
+        (config["dataset"],) = inner
+    if not parts or config.get("pipeline"):
+        config["pipeline"] = without_labels(list(pipeline))
+    kind = config.get("type")
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if kind is not None and "labelled" in inspect.signature(kind).parameters:
+        config["labelled"] = False
+    return config
 
 
 @DATASETS.register_module()

@@ -38,7 +38,7 @@ class MeanTeacher(SourceTargetSegmentor):
         kwargs: the segmentor's own.
 
     Raises:
-        InputError: ``test_with`` is neither.
+        InputError: ``test_with`` is neither; no probability can be above ``threshold``.
     """
 
     def __init__(
@@ -55,6 +55,10 @@ class MeanTeacher(SourceTargetSegmentor):
         if test_with not in ("teacher", "student"):
             raise InputError(
                 f"{type(self).__name__} has test_with={test_with!r}: choose teacher or student."
+            )
+        if not 0 <= threshold < 1:
+            raise InputError(
+                f"{type(self).__name__} has threshold={threshold}; probabilities are from 0 to 1."
             )
         self.target_weight = target_weight
         self.threshold = threshold

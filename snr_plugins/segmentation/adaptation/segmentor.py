@@ -92,7 +92,16 @@ class SourceTargetSegmentor(Segmentor):
         return Target(inputs["target"], labels.squeeze(1) == NOT_LABELLED)
 
     def scores(self, head: BaseDecodeHead, features: list[Tensor], like: Tensor) -> Tensor:
-        """A head's scores (N, C, H, W), as large as the images ``like``, as in its own loss."""
-        return resize(
-            head(features), like.shape[2:], mode="bilinear", align_corners=head.align_corners
-        )
+        """A head's scores (N, C, H, W), as large as the images ``like``, as in its own loss.
+
+        Raises:
+            InputError: in training the head has something else beside scores, as EncHead.
+        """
+        scores = head(features)
+        if not isinstance(scores, Tensor):
+            raise InputError(
+                f"{type(head).__name__} puts out more than scores in training, and "
+                f"{type(self).__name__} knows nothing of the rest: choose a head without, such as "
+                "FCNHead or ASPPHead, or of EncHead use_se_loss=False."
+            )
+        return resize(scores, like.shape[2:], mode="bilinear", align_corners=head.align_corners)

@@ -27,6 +27,15 @@ def vectors_of(heads, features, boxes):
     return heads.box_head(heads.box_pooler(maps, boxes))
 
 
+def proposals_of_training(rpn, images, features):
+    """As many as the RPN hands on in training, which its own forward asks boxes for."""
+    maps = [features[f] for f in rpn.in_features]
+    logits, deltas = rpn.rpn_head(maps)
+    logits = [x.permute(0, 2, 3, 1).flatten(1) for x in logits]
+    deltas = [x.unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).flatten(1, -2) for x in deltas]
+    return rpn.predict_proposals(rpn.anchor_generator(maps), logits, deltas, images.image_sizes)
+
+
 def textbook(model):
     """Losses of the detector, and the three of the domains; no gradient is scaled anywhere."""
     heads, rpn = model.roi_heads, model.proposal_generator
@@ -42,9 +51,7 @@ def textbook(model):
     images = model.preprocess_image(target())
     features = model.backbone(images.tensor)
     with torch.no_grad():
-        rpn.eval()
-        proposals, _ = rpn(images, features, None)
-        rpn.train()
+        proposals = proposals_of_training(rpn, images, features)
     boxes = [p.proposal_boxes[torch.randperm(len(p))[:16]] for p in proposals]
     counts = [len(b) for b in boxes]
     domains.append((0.0, images, features, vectors_of(heads, features, boxes), counts))
@@ -76,7 +83,9 @@ def textbook(model):
 def test_one_step_equals_the_textbook(path):
     """Classifiers get the gradient of the losses; all else that of the detector's minus a tenth of
     the two adversarial losses plus a tenth of the consistency."""
-    model = model_of(f"{path}_da")
+    model = model_of(
+        f"{path}_da", "MODEL.RPN.POST_NMS_TOPK_TEST", 3, "MODEL.RPN.PRE_NMS_TOPK_TEST", 5
+    )
     torch.manual_seed(1)
     with EventStorage():
         detector, domain = textbook(model)
@@ -212,6 +221,28 @@ def test_batch_norm_keeps_the_targets_statistics_or_a_mixture(method, alone):
         running = 0.9 * running + 0.1 * mean.detach()
     torch.testing.assert_close(norm.running_mean, running)
     assert norm.momentum == 0.1 and len(seen) == 2 + (alone and method == "mean_teacher")
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_norms_of_heads_that_the_target_does_not_reach_keep_the_sources(reached):
+    keys = ["MODEL.RESNETS.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0]
+    for name in () if reached else ("IMAGE", "INSTANCE", "CONSISTENCY"):
+        keys += [f"MODEL.DOMAIN_ADVERSARIAL.{name}_WEIGHT", 0.0]
+    model = model_of(f"{C4}_da", *keys)
+    seen = []
+    norm = model.roi_heads.res5[0].conv1.norm
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    with EventStorage():
+        model(mixed())
+    assert len(seen) == 1 + reached
+    torch.testing.assert_close(norm.running_mean, 0.1 * seen[-1].detach())
+
+
+def test_a_map_that_is_none_and_a_factor_of_nothing():
+    with pytest.raises(InputError, match="FEATURES names p7; the backbone's maps are p2, p3"):
+        model_of(f"{FPN}_da", "MODEL.DOMAIN_ADVERSARIAL.FEATURES", ["p2", "p7"])
+    with pytest.raises(InputError, match="factor of a domain classifier is 0.0"):
+        model_of(f"{C4}_da", "MODEL.DOMAIN_ADVERSARIAL.IMAGE_LR_FACTOR", 0.0)
 
 
 @pytest.mark.parametrize("method", ["da", "mean_teacher_snr"])

@@ -56,6 +56,10 @@ def checked(tmp_path, *options, config=NIGHT):
             ],
             "DATASETS.TARGET_FOLDER is x but .* adapts to no folder",
         ),
+        (
+            ["MODEL.MEAN_TEACHER.BURN_IN", 9, "SOLVER.MAX_ITER", 9],
+            "MODEL.MEAN_TEACHER.BURN_IN 9 leaves none of SOLVER.MAX_ITER 9 iterations",
+        ),
         (["MODEL.ROI_HEADS.NUM_CLASSES", 3], "MODEL.ROI_HEADS.NUM_CLASSES is 3"),
     ],
     ids=str,

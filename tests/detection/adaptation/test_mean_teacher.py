@@ -8,7 +8,7 @@ import torch
 pytest.importorskip("detectron2")
 
 from detectron2.modeling import GeneralizedRCNN
-from detectron2.structures import Boxes, Instances
+from detectron2.structures import BitMasks, Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from snr_plugins.detection.adaptation.strong_view import strong_view
@@ -99,6 +99,24 @@ def test_burn_in_sees_the_source_alone():
         with EventStorage(iteration):
             assert ("loss_cls_target" in model(mixed())) == adapts
     assert model.teacher.updates == 1
+
+
+@pytest.mark.parametrize("heads", ["StandardROIHeads", "CascadeROIHeads"])
+def test_places_and_masks_are_the_sources_alone(heads):
+    keys = ("MODEL.MASK_ON", True, "MODEL.ROI_MASK_HEAD.NUM_CONV", 1, "MODEL.ROI_HEADS.NAME", heads)
+    keys += ("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", heads == "CascadeROIHeads")
+    model = model_of(f"{FPN}_mean_teacher", *LOW, *keys)
+    batch = mixed()
+    for x in batch:
+        if truth := x.get("instances"):
+            truth.gt_masks = BitMasks(torch.ones(len(truth), *truth.image_size))
+    with EventStorage() as storage:
+        losses = model(batch)
+    assert storage.latest()["adaptation/teacher_boxes_per_image"][0] > 0
+    of_target = {name for name in losses if name.endswith("_target")}
+    assert "loss_mask" in losses and any("box_reg" in name for name in losses)
+    assert of_target and not any("mask" in n or "box_reg" in n or "loc" in n for n in of_target)
+    assert model.roi_heads.mask_on
 
 
 def test_what_cannot_be_learned_is_left_out():

@@ -1,5 +1,6 @@
 """Source and target as one dataset: what is read of the target, and what never is."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,6 +8,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from snr_plugins.errors import InputError
+from snr_plugins.segmentation.adaptation.data import SourceTargetDataset
 from tests.segmentation.streets import write_two_colour_streets
 from tests.segmentation.trees import write_cross_city, write_image
 
@@ -30,7 +32,7 @@ def pair(root, target, **changes):
         "split": "day_train",
         "pipeline": PIPELINE,
     }
-    return DATASETS.build({"type": "SourceTargetDataset", "source": source, "target": target})
+    return DATASETS.build({"type": SourceTargetDataset, "source": source, "target": target})
 
 
 def camvid_dusk(root, **changes):
@@ -120,3 +122,49 @@ def test_a_pipeline_of_the_targets_own(tmp_path):
     assert dataset[0]["inputs"].shape == (3, 32, 48)
     assert dataset[4]["inputs"].shape == (3, 16, 24)
     assert "gt_sem_seg" not in dataset[4]["data_samples"]
+
+
+def test_wrappers_on_either_side(tmp_path):
+    """The source's pipeline is found in them; of the target no label is looked for in any."""
+    root = write_two_colour_streets(tmp_path)
+    for label in (root / "dusk_val" / "labels").iterdir():
+        label.unlink()
+    day = {**camvid_dusk(root, pipeline=PIPELINE), "split": "day_train"}
+    source = {"type": "ConcatDataset", "datasets": [day]}
+    source = {"type": "RepeatDataset", "times": 2, "dataset": source}
+    own = [{"type": "LoadImageFromFile"}, {"type": "LoadLabelIds"}, {"type": "PackSegInputs"}]
+    dusk = camvid_dusk(root, pipeline=own)
+    targets = {
+        (32, 48): {"type": "RepeatDataset", "times": 3, "dataset": camvid_dusk(root)},
+        (64, 96): {"type": "DomainDataset", "domain": "d", "dataset": dusk},
+    }
+    for size, target in targets.items():
+        both = {"type": SourceTargetDataset, "source": source, "target": target}
+        dataset = DATASETS.build(both)
+        assert len(dataset.source) == 8
+        frame, sample = dataset[8]["inputs"], dataset[8]["data_samples"]
+        assert sample.metainfo["is_target"] and "gt_sem_seg" not in sample
+        assert frame.shape[1:] == size
+
+
+def test_labels_of_a_wrapped_target_are_not_checked(tmp_path):
+    """Train ids where those of Cityscapes should be are refused of a source, not of a target."""
+    root = write_two_colour_streets(tmp_path)
+    write_image(tmp_path / "city" / "a.png", (40, 60))
+    (tmp_path / "city_labels").mkdir()
+    train_ids = np.arange(40 * 60).reshape(40, 60) % 19
+    train_ids[0] = 255
+    cv2.imwrite(str(tmp_path / "city_labels" / "a.png"), train_ids.astype(np.uint8))
+    folders = {"img_path": str(tmp_path / "city"), "seg_map_path": str(tmp_path / "city_labels")}
+    city = {"type": "CityscapesDataset", "img_suffix": ".png", "seg_map_suffix": ".png"}
+    city["data_prefix"] = folders
+    city = {"type": "DomainDataset", "domain": "city", "ids": "cityscapes", "dataset": city}
+    with pytest.raises(InputError, match="train ids"):
+        DATASETS.build({**city, "pipeline": PIPELINE})
+    assert len(pair(root, city).target) == 1
+
+
+def test_a_target_of_no_known_type_is_named(tmp_path):
+    root = write_two_colour_streets(tmp_path)
+    with pytest.raises(KeyError, match="CamVidDatset"):
+        pair(root, camvid_dusk(root, type="CamVidDatset"))

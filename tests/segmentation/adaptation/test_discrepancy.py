@@ -127,3 +127,10 @@ def test_a_wrapper_that_skips_the_updates_is_refused():
     model = model_of()
     with pytest.raises(InputError, match="set model_wrapper_cfg=.*StepsDistributedDataParallel"):
         model(*processed(model), mode="loss")
+
+
+def test_without_the_third_update():
+    """The control: the heads learn to disagree, the features nothing of the target."""
+    model = model_of(generator_steps=0)
+    logged = model.train_step(mixed_batch(), OptimWrapper(SGD(model.parameters(), **OPTIONS)))
+    assert "discrepancy" not in logged and "loss" in logged

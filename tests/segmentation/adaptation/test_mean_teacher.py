@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
+from mmseg.registry import MODELS
 from torch.optim import SGD
 
 from snr_plugins.errors import InputError
@@ -152,3 +153,19 @@ def test_with_snr_distances_come_from_who_is_tested():
 def test_neither_teacher_nor_student():
     with pytest.raises(InputError, match="test_with='both': choose teacher or student"):
         model_of(test_with="both")
+
+
+def test_a_threshold_that_no_probability_reaches():
+    with pytest.raises(InputError, match="threshold=90; probabilities are from 0 to 1"):
+        model_of(threshold=90)
+
+
+def test_a_head_with_more_than_scores_is_named():
+    """EncHead hands its loss on whole images beside the scores."""
+    head = {"type": "EncHead", "in_channels": [32, 32], "in_index": (2, 3), "num_codes": 4}
+    model = model_of()
+    options = {"channels": 16, "num_classes": 5, "norm_cfg": {"type": "BN"}}
+    head = MODELS.build({**head, **options}).train()
+    features = [torch.rand(2, 32, 8, 8) for _ in range(4)]
+    with pytest.raises(InputError, match="EncHead puts out more than scores in training"):
+        model.scores(head, features, torch.rand(2, 3, 16, 16))

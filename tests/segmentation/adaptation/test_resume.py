@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from snr_plugins.errors import InputError
 from tests.segmentation.adaptation.batches import adapting
 from tests.segmentation.adaptation.pairs import config_of
 from tests.segmentation.streets import write_two_colour_streets
@@ -27,7 +28,7 @@ class Witness(Hook):
         self.batches.append([int(image.long().sum()) for image in data_batch["inputs"]])
 
 
-def train(root, folder, iterations, workers, resume=False, snr=False):
+def train(root, folder, iterations, workers, resume=False, snr=False, load_from=None):
     """The batches of a run with a network of a few channels, and its model."""
     cfg = Config.fromfile(config_of("camvid_to_dusk", "maxsquare", "_snr" if snr else ""))
     cfg.model = adapting("MaxSquare", snr)
@@ -42,7 +43,7 @@ def train(root, folder, iterations, workers, resume=False, snr=False):
     cfg.update(test_cfg=None, test_dataloader=None, test_evaluator=None)
     cfg.train_cfg.max_iters = iterations
     cfg.default_hooks.checkpoint.interval = 2
-    cfg.update(load_from=None, resume=resume, work_dir=str(folder))
+    cfg.update(load_from=load_from, resume=resume, work_dir=str(folder))
     cfg.experiment_name = f"{root.parent.name}_{iterations}_{workers}_{resume}_{folder.name}"
     runner = Runner.from_cfg(cfg)
     witness = Witness()
@@ -60,6 +61,18 @@ def test_the_same_batches(tmp_path, workers):
     assert train(root, tmp_path / "parts", 2, workers)[0] == whole[:2]
     assert train(root, tmp_path / "parts", 4, workers, resume=True)[0] == whole[2:]
     assert len({image for batch in whole for image in batch}) > 8  # of 4 + 4 frames: crops differ
+
+
+def test_another_training_is_not_resumed(tmp_path):
+    """MMEngine's launcher with --resume would take load_from, and no iteration would be left."""
+    root = write_two_colour_streets(tmp_path / "camvid")
+    train(root, tmp_path / "first", 2, 0)
+    start = str(tmp_path / "first" / "iter_2.pth")
+    with pytest.raises(InputError, match=r"went on from load_from, .*iter_2.pth, which is not of"):
+        train(root, tmp_path / "on", 2, 0, resume=True, load_from=start)
+    assert len(train(root, tmp_path / "on", 2, 0, load_from=start)[0]) == 2
+    own = str(tmp_path / "on" / "iter_2.pth")
+    assert len(train(root, tmp_path / "on", 4, 0, resume=True, load_from=own)[0]) == 2
 
 
 def test_gamma_and_beta_start_at_the_sources_style(tmp_path):
