@@ -39,6 +39,7 @@ TINY = (
     *("MODEL.RESNETS.STEM_OUT_CHANNELS", 16, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
     *("MODEL.RESNETS.WIDTH_PER_GROUP", 16, "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE", 16),
     *("MODEL.MEAN_TEACHER.BURN_IN", 1),
+    *("SOLVER.WARMUP_FACTOR", 0.001),  # random weights under frozen norms make large maps
 )
 ENV = {"DETECTRON2_ENV_MODULE": "snr_plugins.detection.env"}
 
