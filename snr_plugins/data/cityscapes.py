@@ -68,7 +68,8 @@ def read_cityscapes(
 
     Raises:
         InputError: unknown condition or convention; a folder or label file is missing; the split
-            is empty; an image cannot be read; image and label differ in size.
+            is empty; an image cannot be read; image and label differ in size; frames of two cities
+            have one stem.
     """
     _check_name("condition", conditions, CONDITIONS)
     _check_name("box convention", [box_convention], BOX_CONVENTIONS)
@@ -81,6 +82,7 @@ def read_cityscapes(
         )
     ]
 
+    _check_stems(frames)
     # Decoding and NumPy release the interpreter lock: threads measured as fast as processes here,
     # and they are safe after CUDA has started. All conditions of a frame share one label image.
     labels = sorted({frame.label for _, frame in frames})
@@ -136,6 +138,18 @@ def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) ->
     for name in names:
         if name not in known:
             raise InputError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
+
+
+def _check_stems(frames: Sequence[tuple[str, Frame]]) -> None:
+    """Scores are by image id, the stem: two cities' images of one would be one image there."""
+    first: dict[tuple[str, str], Path] = {}
+    for name, frame in frames:
+        other = first.setdefault((name, frame.stem), frame.image)
+        if other is not frame.image:
+            raise InputError(
+                f"{frame.image} has the name of {other}: images are scored by their names, so give "
+                "each its own, such as one that begins with the city."
+            )
 
 
 def _read_label(

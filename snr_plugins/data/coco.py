@@ -183,12 +183,20 @@ def _settle_names(read: list[tuple[str, dict]], image_root: Path, mends: Mends) 
 
 
 def _settle_ids(read: list[tuple[str, dict]], mends: Mends) -> None:
-    """Ids that are numbers and words all become words: Detectron2 sorts them."""
-    if len({type(image["id"]) for _, image in read}) < 2:
+    """Ids that are numbers and words all become words: Detectron2 sorts them.
+
+    So do numbers of more than 63 bits, which the COCO API would round.
+    """
+    ids = [image["id"] for _, image in read]
+    if len(set(map(type, ids))) > 1:
+        found = "numbers and words"
+    elif any(isinstance(id_, int) and not -(2**63) <= id_ < 2**63 for id_ in ids):
+        found = "numbers of more than 63 bits"
+    else:
         return
     for _, image in read:
         image["id"] = str(image["id"])
-    mends.add("image ids are numbers and words, and all became words", "images")
+    mends.add(f"image ids are {found}, and all became words", "images")
 
 
 def _read_file(path: Path) -> ImageFile | InputError:

@@ -174,8 +174,8 @@ def _mended(annotation: _Found, masks: bool, mends: Mends) -> dict | None:
     elif not isinstance(entry["area"], (int, float)):
         mends.add("area is missing or of another type and was read as meant", where)
         entry["area"] = area
-    if entry.pop("ignore", 0) is None:
-        mends.add("'ignore' is null and was taken for 0", where)
+    if entry.pop("ignore", 0) != 0:  # "0", "false" or null; what is ignored has been refused
+        mends.add("'ignore' is null or of another type and was taken for 0", where)
     return _with_mask(where, entry, annotation.size, masks, mends)
 
 

@@ -6,6 +6,9 @@ Each function returns None where the meaning is not sure.
 from __future__ import annotations
 
 import math
+import re
+
+WHOLE = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)  # of a text; float() would take 1_2 and 12e3 too
 
 _FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 
@@ -13,6 +16,8 @@ _FLAGS = {"0": 0, "1": 1, "false": 0, "true": 1}
 def number(value: object) -> float | None:
     """A finite or infinite number, or a text that is one."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and "_" in value:  # to Python 1_2 is 12
         return None
     try:
         return float(value)
@@ -24,8 +29,9 @@ def whole_number(value: object) -> int | None:
     """An integer; also as 3.0 and "3"."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value  # as it is: a float holds no more than 53 bits
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text.partition(".")[0]) if WHOLE.fullmatch(text) else None
     found = number(value)
     return int(found) if found is not None and math.isfinite(found) and found % 1 == 0 else None
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 
-import torch
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import (
     META_ARCH_REGISTRY,
     GeneralizedRCNN,
@@ -19,16 +16,16 @@ from detectron2.modeling import (
     RetinaNet,
     SemanticSegmentor,
     build_backbone,
-    build_model,
 )
+from detectron2.utils import comm
 from torch import nn
 
 from snr_plugins.detection.adaptation.adversarial import DomainAdversarial
 from snr_plugins.detection.adaptation.config import check_adaptation
 from snr_plugins.detection.adaptation.mean_teacher import MeanTeacher
 from snr_plugins.detection.catalogue import check_class_count, class_names, labelled_part
+from snr_plugins.detection.checkpoint_checks import check_resumed, check_tested
 from snr_plugins.errors import InputError
-from snr_plugins.nn.coverage import describe_difference
 
 Detector = Callable[[CfgNode], nn.Module]  # what is registered: a class, or a function
 # What a head learns from, and the field of every box that holds it.
@@ -61,6 +58,7 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
         )
     if not eval_only:
         check_adaptation(cfg, _is_a(detector, DomainAdversarial, MeanTeacher))
+        _check_batch(cfg)
     _check_classes(cfg, detector, cfg.DATASETS.TEST if eval_only else _all_datasets(cfg))
     if _is_a(detector, GeneralizedRCNN):
         _check_labels_of_heads(cfg, eval_only)
@@ -69,7 +67,9 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
     on_cpu.MODEL.DEVICE = "cpu"
     _check_features(on_cpu, detector)
     if resume:
-        _check_checkpoint(on_cpu)
+        check_resumed(on_cpu, trains=not eval_only)
+    elif eval_only:
+        check_tested(on_cpu)
     _check_output_dir(cfg.OUTPUT_DIR)
 
 
@@ -94,6 +94,15 @@ def _check_architecture(cfg: CfgNode, detector: Detector) -> None:
             )
 
 
+def _check_batch(cfg: CfgNode) -> None:
+    images, processes = cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size()
+    if images < 1 or images % processes:
+        raise InputError(
+            f"SOLVER.IMS_PER_BATCH is {images}, the images of all processes together, and there "
+            f"are {processes}; take a multiple of {processes}"
+        )
+
+
 def _is_a(detector: Detector, *bases: type[nn.Module]) -> bool:
     return isinstance(detector, type) and issubclass(detector, bases)
 
@@ -106,6 +115,14 @@ def _check_classes(cfg: CfgNode, detector: Detector, names: Sequence[str]) -> No
     if _is_a(detector, ProposalNetwork):  # boxes of no class
         for name in names:
             class_names(name)
+        for name in cfg.DATASETS.TEST:
+            # pycocotools' getAnnIds takes an id that is a text for a list of its letters
+            if any(isinstance(record["image_id"], str) for record in DatasetCatalog.get(name)):
+                raise InputError(
+                    f"MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE}: Detectron2 scores "
+                    f"proposals of images whose ids are numbers, and {name} has names; set "
+                    "DATASETS.TEST to (), or take a detector"
+                )
         return
     section = _classes_section(cfg, detector)
     check_class_count(cfg.MODEL[section].NUM_CLASSES, names, f"MODEL.{section}.NUM_CLASSES")
@@ -148,6 +165,29 @@ def _check_labels_of_heads(cfg: CfgNode, eval_only: bool) -> None:
                     f"{key} is True but {without} of the {len(boxes)} boxes of {name} have no "
                     f"{field}; set {key} to False"
                 )
+        if not eval_only and name in cfg.DATASETS.TRAIN:
+            _check_forms_of_labels(cfg, name, boxes)
+
+
+def _check_forms_of_labels(cfg: CfgNode, name: str, boxes: Sequence[dict]) -> None:
+    """Detectron2's DatasetMapper can train on them."""
+    coded = sum(isinstance(box.get("segmentation"), dict) for box in boxes if not box["iscrowd"])
+    if cfg.MODEL.MASK_ON and cfg.INPUT.MASK_FORMAT == "polygon" and coded:
+        raise InputError(
+            f"INPUT.MASK_FORMAT is polygon but {coded} of the {len(boxes)} masks of {name} are run "
+            "lengths; set INPUT.MASK_FORMAT to bitmask"
+        )
+    lacking = [
+        key
+        for key in ("keypoint_names", "keypoint_flip_map")
+        if MetadataCatalog.get(name).get(key) is None
+    ]
+    if cfg.MODEL.KEYPOINT_ON and lacking:
+        raise InputError(
+            f"MODEL.KEYPOINT_ON is True but {name} does not say its {lacking[0]}, which mirrored "
+            f"images need; write MetadataCatalog.get('{name}').set(keypoint_names=[...], "
+            "keypoint_flip_map=[(left, right), ...]) behind its registration"
+        )
 
 
 def _check_features(cfg: CfgNode, detector: Detector) -> None:
@@ -185,49 +225,6 @@ def _check_anchors(cfg: CfgNode, section: str) -> None:
                 f"MODEL.ANCHOR_GENERATOR.{key} has {len(given)} lists for the {features} features "
                 f"of MODEL.{section}.IN_FEATURES; give one for each, or one for all"
             )
-
-
-def _check_checkpoint(cfg: CfgNode) -> None:
-    """The checkpoint in OUTPUT_DIR, if there is one, was written by this very model.
-
-    The framework would load what fits, train the rest anew, and stop at the optimizer's state.
-    """
-    last = DetectionCheckpointer(nn.Module(), cfg.OUTPUT_DIR)
-    if not last.has_checkpoint():
-        return
-    path = last.get_checkpoint_file()
-    if not os.path.isfile(path):
-        raise InputError(
-            f"--resume: {os.path.join(cfg.OUTPUT_DIR, 'last_checkpoint')} names {path}, which does "
-            "not exist; restore it, or delete last_checkpoint to start anew"
-        )
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)["model"]
-    except Exception as error:  # whatever the unpickler meets
-        if _is_whole_archive(path):  # it holds more than weights, and to read that is to run code
-            return
-        raise InputError(
-            f"--resume: {path} is not a whole checkpoint ({type(error).__name__}); put the name of "
-            "an earlier one into last_checkpoint beside it"
-        ) from None
-    # cell_anchors: of older versions of Detectron2, which it passes over itself
-    saved = {name: value for name, value in saved.items() if "cell_anchors" not in name}
-    own = build_model(cfg).state_dict()
-    own = {n: own[n] for n in own if n in saved or n not in ("pixel_mean", "pixel_std")}
-    if difference := describe_difference(own, saved):
-        raise InputError(
-            f"--resume: {path} was written by another model: it {difference}; set another "
-            "OUTPUT_DIR, and MODEL.WEIGHTS to that file to start from it"
-        )
-
-
-def _is_whole_archive(path: str) -> bool:
-    """Whether a file is what torch.save writes, with every tensor as it was written."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, OSError):
-        return False
 
 
 def _check_output_dir(folder: str) -> None:

@@ -30,6 +30,7 @@ class Run:
         output_dir: where training writes its checkpoints.
         weights: the checkpoint that is loaded before training or for testing.
         max_iter: length of the training.
+        checkpoint_period: iterations between checkpoints; None if it is not known.
         seed: negative for a random one.
         image_size: of the test images, as (short side, longest side) in pixels.
         test_time_augmentation: in words.
@@ -41,6 +42,7 @@ class Run:
     output_dir: str
     weights: str
     max_iter: int
+    checkpoint_period: int | None = None
     seed: int | None = None
     image_size: tuple[int, int] | None = None
     test_time_augmentation: str = "none"
@@ -56,6 +58,7 @@ class Run:
             output_dir=cfg.OUTPUT_DIR,
             weights=cfg.MODEL.WEIGHTS,
             max_iter=cfg.SOLVER.MAX_ITER,
+            checkpoint_period=cfg.SOLVER.CHECKPOINT_PERIOD,
             seed=cfg.SEED,
             image_size=(cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST),
             test_time_augmentation=_augmentation(cfg) if augmented else "none",
@@ -128,9 +131,9 @@ def _checkpoint(run: Run) -> dict:
     # iteration, if there is to be one, has been written. fvcore names it by the last iteration.
     iteration = get_event_storage().iter
     done = min(iteration + 1, run.max_iter)
-    names = [f"model_{done - 1:07d}.pth"]
-    if done == run.max_iter:
-        names.insert(0, "model_final.pth")
+    names = ["model_final.pth"] if done == run.max_iter else []
+    if not run.checkpoint_period or done % run.checkpoint_period == 0:  # else it is an older run's
+        names.append(f"model_{done - 1:07d}.pth")
     for name in names:
         path = os.path.join(run.output_dir, name)
         if os.path.isfile(path):

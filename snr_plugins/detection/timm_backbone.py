@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from detectron2.config import CfgNode
-from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor, nn
@@ -43,8 +43,9 @@ class TimmBackbone(Backbone):
         **options: Any,
     ) -> None:
         super().__init__()
-        body = _create(name, pretrained, in_channels, options)
-        self.body = FrozenBatchNorm2d.convert_frozen_batchnorm(body) if frozen_bn else body
+        self.body = body = _create(name, pretrained, in_channels, options)
+        if frozen_bn:
+            _freeze_batch_norms(body)
         channels, strides = body.feature_info.channels(), body.feature_info.reduction()
         names = [_feature(stride) for stride in strides]
         if len(set(names)) < len(names):
@@ -85,6 +86,13 @@ def _create(name: str, pretrained: bool, in_channels: int, options: dict[str, An
     return timm.create_model(
         name, pretrained=pretrained, features_only=True, in_chans=in_channels, **options
     )
+
+
+def _freeze_batch_norms(body: nn.Module) -> None:
+    """By timm's own means: many of its batch norms have the activation inside, and keep it."""
+    from timm.layers.norm_act import freeze_batch_norm_2d
+
+    freeze_batch_norm_2d(body)
 
 
 def _feature(stride: int) -> str:

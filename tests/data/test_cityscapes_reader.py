@@ -208,6 +208,18 @@ def test_bad_trees_are_refused_by_name(tree, break_tree, message):
         read_cityscapes(tree, "val", hint="unpack it")
 
 
+def test_one_name_in_two_cities_is_refused(tree):
+    """Scores are by names: both images' boxes would be one image's."""
+    image = next((tree / "leftImg8bit" / "val").rglob("*.png"))
+    label = next((tree / "gtFine" / "val").rglob(f"{image.stem[:-12]}*instanceIds.png"))
+    for file in (image, label):
+        copy = file.parent.with_name("zurich") / file.name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(file, copy)
+    with pytest.raises(InputError, match="zurich/.* has the name of .*: images are scored by"):
+        read_cityscapes(tree, "val")
+
+
 def test_unknown_names_list_the_known_ones(tree):
     with pytest.raises(InputError, match="condition 'snow': choose from clear, foggy_beta_0.005"):
         read_cityscapes(tree, "val", ("snow",))

@@ -64,6 +64,8 @@ def test_a_good_file_is_its_own_content(folder):
         ("annotations", {"iscrowd": None}, {}),
         ("annotations", {"iscrowd": ...}, {}),
         ("annotations", {"ignore": None}, {"ignore": ...}),
+        ("annotations", {"ignore": "0"}, {"ignore": ...}),
+        ("annotations", {"ignore": "false"}, {"ignore": ...}),
         ("annotations", {"area": None}, {"area": 200}),
         ("annotations", {"area": ...}, {"area": 200}),
         ("annotations", {"area": float("nan")}, {"area": 200}),
@@ -131,6 +133,25 @@ def test_image_ids_may_be_words(folder):
     assert [image["id"] for image in mixed.content["images"]] == ["1", "second"]
     assert mixed.content["annotations"] == [{**BOX, "image_id": "1"}]
     assert "numbers and words" in mixed.mends.sentences()[0]
+
+
+@pytest.mark.parametrize(
+    "ids", [("1_23", "12_3"), ("20230101_120000_000001", "20230101_120000_000002"), ("12e3", "1e4")]
+)
+def test_words_that_python_takes_for_numbers_stay_words(folder, ids):
+    content = changed("images", 1, id=ids[1])
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = ids[0]
+    coco = read(folder, content)
+    assert coco.content == content and not coco.mends
+
+
+def test_image_ids_of_64_bits_become_words(folder):
+    """The COCO API would round them where some need the last bit."""
+    content = changed("images", 1, id=2**63 + 1)
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = 5
+    coco = read(folder, content)
+    assert [image["id"] for image in coco.content["images"]] == ["5", str(2**63 + 1)]
+    assert "more than 63 bits" in coco.mends.sentences()[0]
 
 
 @pytest.mark.parametrize(

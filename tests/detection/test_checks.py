@@ -1,6 +1,7 @@
 """What a run lacks is said in one sentence before anything is written."""
 
 import json
+import logging
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ pytest.importorskip("detectron2")
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY, RetinaNet, build_model
+from detectron2.solver import build_optimizer
+from detectron2.utils import comm
 
 from snr_plugins.configs import config_path
 from snr_plugins.detection import register_coco_folder
@@ -139,6 +142,100 @@ def test_a_checkpoint_that_is_gone_or_cut_off_is_named(dataset, check, tmp_path)
     path.unlink()
     with pytest.raises(InputError, match=r"last_checkpoint names .*model_0000001.pth"):
         check(resume=True)
+
+
+def test_a_checkpoint_of_another_network_is_not_tested(dataset, check, tmp_path):
+    """Detectron2 would leave out what does not fit, and score the rest."""
+    dataset("cars", {})
+    plain, styled = (tmp_path / name / "model_0000001.pth" for name in ("plain", "styled"))
+    save_checkpoint(check("OUTPUT_DIR", plain.parent, file=PLAIN))
+    save_checkpoint(check("OUTPUT_DIR", styled.parent))
+    check("MODEL.WEIGHTS", styled, eval_only=True)
+    check("MODEL.WEIGHTS", plain, eval_only=True)  # with SNR as it starts
+    with pytest.raises(InputError, match=r"has, and this model lacks, backbone.*\.snr\."):
+        check("MODEL.WEIGHTS", styled, eval_only=True, file=PLAIN)
+    wide = ("MODEL.ROI_BOX_HEAD.FC_DIM", 64, "MODEL.WEIGHTS", styled)
+    with pytest.raises(InputError, match="is of another network: it has another shape of roi_he"):
+        check(*wide, eval_only=True)
+    check(*wide)  # a start
+    torch.save({"model": {"a.weight": torch.ones(1)}}, styled)
+    with pytest.raises(InputError, match="is of another network: it lacks backbone"):
+        check("MODEL.WEIGHTS", styled, eval_only=True)
+
+
+def test_what_the_adaptation_alone_needs_may_be_there_or_not(dataset, check, tmp_path):
+    dataset("cars", {})
+    cfg = check(file=PLAIN)
+    state = build_model(cfg).state_dict()
+    path = tmp_path / "adapted.pth"
+    torch.save({"model": {**state, "image_classifiers.p2.weight": torch.ones(1)}}, path)
+    check("MODEL.WEIGHTS", path, eval_only=True, file=PLAIN)
+
+
+def optimizer_saved(cfg, **more):
+    """As Detectron2's trainer keeps itself in a checkpoint."""
+    state = build_optimizer(cfg, build_model(cfg)).state_dict()
+    path = Path(cfg.OUTPUT_DIR) / "model_0000001.pth"
+    saved = torch.load(path, weights_only=True)
+    torch.save({**saved, "trainer": {"_trainer": {"optimizer": state, **more}}}, path)
+
+
+def test_another_optimizer_is_not_gone_on_with(dataset, check, caplog):
+    dataset("cars", {})
+    cfg = check()
+    save_checkpoint(cfg)
+    optimizer_saved(cfg)
+    check(resume=True)
+    with pytest.raises(InputError, match="was written by another optimizer, or with other stages"):
+        check("SOLVER.BIAS_LR_FACTOR", 2.0, resume=True)
+    check("SOLVER.BIAS_LR_FACTOR", 2.0, resume=True, eval_only=True)
+    logging.getLogger("snr_plugins").propagate = True
+    with caplog.at_level(logging.WARNING):
+        check(resume=True)
+        assert not caplog.records
+        check("SOLVER.BASE_LR", 0.7, resume=True)
+    assert "whatever SOLVER.BASE_LR says now ([0.7])" in caplog.text
+
+
+def test_a_batch_that_the_processes_do_not_share_evenly(dataset, check, monkeypatch):
+    dataset("cars", {})
+    monkeypatch.setattr(comm, "get_world_size", lambda: 3)
+    with pytest.raises(
+        InputError, match="IMS_PER_BATCH is 8, .* there are 3; take a multiple of 3"
+    ):
+        check("SOLVER.IMS_PER_BATCH", 8)
+    check("SOLVER.IMS_PER_BATCH", 9)
+    check("SOLVER.IMS_PER_BATCH", 8, eval_only=True)
+
+
+def test_masks_and_keypoints_in_a_form_that_trains(dataset, check):
+    """As Detectron2's DatasetMapper reads them."""
+    runs = {"segmentation": {"size": [32, 48], "counts": [100, 40, 1396]}}
+    dataset("runs", runs)
+    mask = ("MODEL.MASK_ON", True)
+    with pytest.raises(InputError, match="polygon but 1 of the 1 masks of runs are run lengths"):
+        check(*mask, train=("runs",), test=("runs",))
+    check(*mask, "INPUT.MASK_FORMAT", "bitmask", train=("runs",), test=("runs",))
+    check(*mask, eval_only=True, test=("runs",))
+    dataset("points", {"keypoints": [5, 5, 2], "num_keypoints": 1})
+    points = ("MODEL.KEYPOINT_ON", True, "MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS", 1)
+    with pytest.raises(InputError, match="points does not say its keypoint_names"):
+        check(*points, train=("points",), test=())
+    MetadataCatalog.get("points").set(keypoint_names=["nose"], keypoint_flip_map=[])
+    check(*points, train=("points",), test=())
+
+
+def test_proposals_of_images_with_words_for_ids(dataset, check, tmp_path):
+    dataset("cars", {})
+    network = ("MODEL.META_ARCHITECTURE", "ProposalNetwork")
+    check(*network)
+    file = tmp_path / "cars.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = "a"
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="proposals of images whose ids are numbers, and cars has"):
+        check(*network)
+    check(*network, test=())
 
 
 def test_masks_are_needed_for_every_box_that_the_head_sees(dataset, check):

@@ -260,6 +260,14 @@ def test_the_stamp_names_the_checkpoint_of_this_iteration(tmp_path, iteration, e
     assert checkpoint["sha256"] == expected_hash
 
 
+def test_the_stamp_names_no_checkpoint_of_an_earlier_run(tmp_path):
+    (tmp_path / "model_0000001.pth").write_bytes(b"of a run with another period")
+    run = Run(str(tmp_path), weights="", max_iter=4, checkpoint_period=3)
+    with EventStorage(1):
+        checkpoint = stamp_of("camvid_day_val", {"images": []}, run, {})["checkpoint"]
+    assert checkpoint == {"file": None, "sha256": None, "iteration": 2}
+
+
 def test_the_stamp_hashes_weights_that_are_named_with_a_query(tmp_path):
     (tmp_path / "r50.pth").write_bytes(b"weights")
     run = Run(str(tmp_path), weights=f"{tmp_path}/r50.pth?matching_heuristics=True", max_iter=4)

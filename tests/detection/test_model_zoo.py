@@ -123,6 +123,31 @@ def test_any_network_of_timm(name, options, names):
     assert [tuple(x.shape[2:]) for x in maps.values()][:4] == [(24, 40), (12, 20), (6, 10), (3, 5)]
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "regnety_002", "mobilenetv3_small_050"])
+def test_frozen_norms_of_timm_compute_what_they_did(name):
+    """Those of many networks have the activation inside."""
+    pytest.importorskip("timm")
+    cfg = zoo_config(
+        "COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml",
+        *("GeneralizedRCNN", "build_timm_fpn_backbone", "MODEL.TIMM.NAME", name),
+        *("MODEL.TIMM.FROZEN_BN", False),
+    )
+    learning = build_model(cfg).backbone.bottom_up
+    generator = torch.Generator().manual_seed(0)
+    for key, value in learning.state_dict().items():
+        if "running" in key:
+            value.copy_(0.5 + torch.rand(value.shape, generator=generator))
+    cfg.MODEL.TIMM.FROZEN_BN = True
+    frozen = build_model(cfg).backbone.bottom_up
+    frozen.load_state_dict(learning.state_dict())
+    images = torch.rand(2, 3, 64, 96, generator=generator)
+    with torch.no_grad():
+        expected = learning.eval()(images)
+        for mode in (True, False):
+            for feature, value in frozen.train(mode)(images).items():
+                torch.testing.assert_close(value, expected[feature])
+
+
 def test_tokens_find_their_rows_for_the_boxes():
     """Twins' stages put out tokens; the loss pools boxes from the map that they are."""
     pytest.importorskip("timm")
