@@ -48,7 +48,9 @@ class Arm:
 
 # Stages by their names in Detectron2 and in OpenMMLab.
 PLACES = {
-    "shallow": (["res2", "res3"], ["layer1", "layer2"]),  # as the peers' papers have it
+    # as the peers' papers have it, but for DSU's, which names six places from the first convolution
+    # to the last stage
+    "shallow": (["res2", "res3"], ["layer1", "layer2"]),
     "stem_too": (["stem", "res2", "res3", "res4"], ["maxpool", "layer1", "layer2", "layer3"]),
 }
 
@@ -147,15 +149,15 @@ def _of_detectron2(arm: Arm) -> Overrides:
 
 
 def _of_mmengine(arm: Arm, config: Path) -> Overrides:
-    wrapped = _wrapped_stages(config)
+    kind, stages = _backbone_of(config)
     layer, after, options = (
-        ("snr_layer", "snr_stages", "snr.") if wrapped is None else ("layer", "after", "")
+        ("layer", "after", "") if kind == "SNRBackbone" else ("snr_layer", "snr_stages", "snr.")
     )
     found: Overrides = []
     if arm.layer != "snr":
         found.append((layer, arm.layer))
     if arm.places is not None:
-        found.append((after, PLACES[arm.places][1] if wrapped is None else _of(wrapped, arm)))
+        found.append((after, PLACES[arm.places][1] if stages is None else _of(stages, arm)))
     found += [(f"{options}{name}", value) for name, value in arm.options.items()]
     found = [(f"model.backbone.{key}", value) for key, value in found]
     weights = _known(
@@ -175,15 +177,18 @@ def _of(stages: list[str], arm: Arm) -> list[str]:
     """
     if arm.places == "shallow":
         return stages[:2]
-    raise InputError(f"{arm.title}: the stem of a backbone in SNRBackbone has no name known here")
+    raise InputError(f"{arm.title}: the stem is known in ResNets alone")
 
 
-def _wrapped_stages(config: Path) -> list[str] | None:
-    """What SNRBackbone puts a layer after; None where the backbone has SNR options of its own."""
+def _backbone_of(config: Path) -> tuple[str | None, list[str] | None]:
+    """Its type, and the stages that the layer follows where those are not a ResNet's."""
     if not config.is_file():
-        return None
+        return None, None
     backbone = read_mmengine(config).model.backbone
-    return list(backbone.after) if backbone.type == "SNRBackbone" else None
+    if backbone.type == "SNRBackbone":
+        return backbone.type, list(backbone.after)
+    # of a DRN layer1 and layer2 are convolutions of 16 and 32 channels
+    return backbone.type, ["layer3", "layer4", "layer5"] if backbone.type == "SNRDRN" else None
 
 
 def _known(**settings: object) -> dict[str, object]:

@@ -141,10 +141,18 @@ def class_gain(record: Mapping, arm: str, baseline: str, domain: str, name: str)
 
 
 def drop(record: Mapping, arm: str, domain: str) -> Mean | None:
-    """What an arm loses from the source to a domain, paired by seed; None without a source."""
-    if record["source"] is None:
+    """What an arm loses from the source to a domain, paired by seed; None without a source.
+
+    Of joined comparisons the source's score is that of the runs that held the domain out.
+    """
+    source = record["source"]
+    if source is None:
         return None
-    return paired(scores(record, arm, domain), scores(record, arm, record["source"]))
+    seen = {
+        run["seed"]: number(run.get("from", {}).get(domain, run["scores"][source]))
+        for run in finished(record, arm)
+    }
+    return paired(scores(record, arm, domain), seen)
 
 
 def distances(record: Mapping, arm: str) -> dict[str, dict[str, float]]:

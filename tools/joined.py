@@ -92,7 +92,14 @@ def _run(parts: Sequence[Mapping], runs: Sequence[Mapping]) -> dict:
         for key in ("scores", "classes", "distances")
     }
     if source is not None:
-        found["scores"][source] = statistics.fmean(number(run["scores"][source]) for run in runs)
+        of_source = [run["scores"][source] for run in runs]
+        found["scores"][source] = statistics.fmean(map(number, of_source))
+        # what each unseen domain's own runs score there
+        found["from"] = {
+            domain: score
+            for part, score in zip(parts, of_source, strict=True)
+            for domain in unseen_of(part)
+        }
         found["classes"][source] = _mean_classes([run["classes"].get(source, {}) for run in runs])
     curves = {}
     for name in first["curves"]:

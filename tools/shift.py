@@ -154,7 +154,7 @@ def describe(seen: Measured, source: Measured, groups: int) -> dict:
 def print_table(found: dict[str, dict], metric: str) -> None:
     """Markdown: a row for each domain."""
     stages = list(next(iter(found.values()))["median"])
-    titles = list(next(iter(found.values()))["score"])
+    titles = list(dict.fromkeys(t for domain in found.values() for t in domain["score"]))
     head = ["domain", "images", *(f"median {s}" for s in stages), *(f"AUC {s}" for s in stages)]
     head += [f"{metric} {title}" for title in titles]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")

@@ -82,9 +82,10 @@ class DomainFolderDataset(BaseDataset):
 
 
 class _Sources(NamedTuple):
-    """What a stamp says of several sources together."""
+    """What a stamp says of several sources together, and the name that they are scored under."""
 
     domain: str
+    scored: str = SOURCES
 
 
 @DATASETS.register_module()

@@ -113,6 +113,11 @@ def _apart(samples: list[DataSample]) -> tuple[list[list[int]], list[int]]:
     for row, sample in enumerate(samples):
         if sample.gt_label.item() == UNLABELLED:
             target.append(row)
+        elif "domain" not in sample:
+            raise InputError(
+                f"The image {sample.get('img_path', 'without img_path')} names no domain: add "
+                "'domain' to meta_keys of PackInputs in the training pipeline."
+            )
         else:
             sources.setdefault(sample.get("domain"), []).append(row)
     if not (sources and target):

@@ -41,7 +41,8 @@ def insert_layer(
             ``nn.ModuleList`` stands for its last module.
         layer: one of :data:`snr_plugins.nn.layers.LAYERS`.
         shapes: of stages whose output is known; those of all others are read from small dry runs,
-            which need every operator of the backbone to exist on its device.
+            which need every operator of the backbone to exist on its device. Where a stage has a
+            forward of its own, the backbone runs once all the same.
         example: the dry run's input; by default zeros of (1, 3, 64, 160).
         options: the layer's own: for "snr" ``reduction``, ``gate_bias``, ``eps``, ``gate``; and
             ``inplace``. Without it, a layer inside an ``nn.Sequential`` overwrites its input where
@@ -98,8 +99,8 @@ def insert_layer(
     in_doubt = {n: built[n] for n in children if not isinstance(stages[n], nn.Conv2d)}
     run: dict[str, object] = {}
     if in_doubt:
-        example = example_for(backbone) if example is None else example
         try:
+            example = example_for(backbone) if example is None else example
             run = dry_run(backbone, in_doubt, example)
         except Exception:  # a stage that hands its children what is no map
             for stage in stages.values():

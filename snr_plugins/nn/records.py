@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from snr_plugins.errors import InputError
 from snr_plugins.nn.affine import Affine, applied, statistics
 from snr_plugins.nn.snr import SNR
+from snr_plugins.nn.spatial import SpatialSNR
 from snr_plugins.nn.style import StyleLayer, find_layers
 
 
@@ -63,8 +64,8 @@ def recorded_styles(model: nn.Module) -> Iterator[dict[str, list[StyleRecord]]]:
     every record keeps a feature map.
 
     Raises:
-        InputError: at once, if the model has no style layer; in a forward, if it is in training,
-            where its statistics would move.
+        InputError: at once, if the model has no style layer, or one that is no affine map of each
+            channel; in a forward, if it is in training, where its statistics would move.
 
     Example:
         >>> from snr_plugins.nn import insert_snr
@@ -80,6 +81,12 @@ def recorded_styles(model: nn.Module) -> Iterator[dict[str, list[StyleRecord]]]:
     layers = find_layers(model)
     if not layers:
         raise InputError(f"{type(model).__name__} has no style layer: put one in by insert_snr")
+    for name, layer in layers.items():
+        if isinstance(layer, SpatialSNR):
+            raise InputError(
+                f"{name} is a SpatialSNR, whose gate over positions no record of channels shows: "
+                "look at a network with SNR or another layer"
+            )
     noted: dict[str, list[StyleRecord]] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -20,6 +20,7 @@ from snr_plugins.nn.style import StyleLayer, apply_child, find_layers
 
 CONVOLUTIONS = ("conv1", "conv2", "conv3")
 SHORTCUTS = ("shortcut", "downsample")
+NORM_NAMES = ("norm1_name", "norm2_name", "norm3_name")
 # Package and class of the blocks that compute relu(convolutions and norms of x + shortcut(x)).
 PLAIN_BLOCKS = {
     ("detectron2", "BasicBlock"),
@@ -48,6 +49,9 @@ class NormedSum(nn.Module):
         super().__init__()
         for name, child in block.named_children():
             self.add_module(name, child)
+        for name in NORM_NAMES:  # of mmseg's blocks
+            if hasattr(block, name):
+                setattr(self, name, getattr(block, name))
         self.add_module(layer.child_name, layer)
         self._layer_name = layer.child_name
 
@@ -79,20 +83,28 @@ def insert_in_blocks(stages: Mapping[str, nn.Module], kind: str, options: dict[s
                     "blocks; take it out of `after`"
                 )
     if kind == "ibn_a":
-        norms = [
-            (convolution, norm)
-            for name, stage in stages.items()
-            for convolution, norm in _first_norms(name, stage)
-        ]
-        layers = [_layer(kind, convolution, options) for convolution, _ in norms]
-        for (_, norm), layer in zip(norms, layers, strict=True):
+        norms = [found for name, stage in stages.items() for found in _first_norms(name, stage)]
+        layers = [_layer(kind, convolution, options) for _, convolution, _ in norms]
+        for (block, _, norm), layer in zip(norms, layers, strict=True):
             norm.add_module(layer.child_name, layer.train(norm.training))
-            norm.register_forward_hook(partial(apply_child, layer.child_name))
+            path = next(name for name, module in block.named_modules() if module is norm)
+            block.register_forward_pre_hook(partial(_hook_norm, path, layer.child_name))
     else:
         blocks = [(stage, *_last_block(name, stage)) for name, stage in stages.items()]
         layers = [_layer(kind, _convolutions(block)[-1][0], options) for _, _, block in blocks]
         for (stage, key, block), layer in zip(blocks, layers, strict=True):
             setattr(stage, key, NormedSum(block, layer).train(block.training))
+
+
+def _hook_norm(path: str, child: str, block: nn.Module, inputs: tuple) -> None:
+    """Let the norm at ``path`` run its layer, if it does not yet.
+
+    Not once and for all: what turns SyncBN into BN or back, as MMEngine's ``revert_sync_batchnorm``
+    in a run of one process, makes norms anew, with the children of the old ones but no hooks.
+    """
+    norm = block.get_submodule(path)
+    if not any(getattr(h, "func", None) is apply_child for h in norm._forward_hooks.values()):
+        norm.register_forward_hook(partial(apply_child, child))
 
 
 def _layer(kind: str, convolution: nn.Module, options: dict[str, Any]) -> StyleLayer:
@@ -103,12 +115,12 @@ def _layer(kind: str, convolution: nn.Module, options: dict[str, Any]) -> StyleL
 def _convolutions(block: nn.Module) -> list[tuple[nn.Module, nn.Module | None]]:
     """Each convolution of a block and its norm, in the forward's order."""
     found = []
-    for number, name in enumerate(CONVOLUTIONS, start=1):
+    for number, name in enumerate(CONVOLUTIONS):
         if not hasattr(block, name):
             continue
         convolution = getattr(block, name)
         # mmseg: the norm's own name, such as gn1, is an attribute of the block
-        beside = getattr(block, f"norm{number}_name", f"bn{number}")
+        beside = getattr(block, NORM_NAMES[number], f"bn{number + 1}")
         norm = getattr(convolution, "norm", None)
         found.append((convolution, getattr(block, beside, None) if norm is None else norm))
     return found
@@ -127,7 +139,8 @@ def _blocks(name: str, stage: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         )
 
 
-def _first_norms(name: str, stage: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
+def _first_norms(name: str, stage: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, nn.Module]]:
+    """Each block, its first convolution and the norm behind that."""
     for key, block in _blocks(name, stage):
         convolution, norm = _convolutions(block)[0]
         if norm is None:
@@ -135,7 +148,7 @@ def _first_norms(name: str, stage: nn.Module) -> Iterator[tuple[nn.Module, nn.Mo
                 f"insert_layer: block {key} of stage '{name}' ({type(block).__name__}) has no norm "
                 "after conv1 to make half of instance norm; take layer 'instance_norm'"
             )
-        yield convolution, norm
+        yield block, convolution, norm
 
 
 def _last_block(name: str, stage: nn.Module) -> tuple[str, nn.Module]:

@@ -89,7 +89,8 @@ def dry_run(
     ]
     reference = next(backbone.parameters(), torch.empty(0))
     was_training = {module: module.training for module in backbone.modules()}
-    backbone.eval()
+    learned = {parameter: parameter.requires_grad for parameter in backbone.parameters()}
+    backbone.eval()  # where mmseg's backbones freeze stages, with all that lies in them
     try:
         with torch.no_grad():
             backbone(example.to(reference))
@@ -98,6 +99,8 @@ def dry_run(
             hook.remove()
         for module, training in was_training.items():
             module.training = training
+        for parameter, learns in learned.items():
+            parameter.requires_grad_(learns)
     return outputs
 
 

@@ -18,7 +18,11 @@ from snr_plugins.nn.shapes import SIZES
 
 @MODELS.register_module(name="SNRBackbone")
 def build_snr_backbone(
-    backbone: dict, after: Sequence[str], layer: str = "snr", **options: Any
+    backbone: dict,
+    after: Sequence[str],
+    layer: str = "snr",
+    pretrained: str | None = None,
+    **options: Any,
 ) -> nn.Module:
     """The backbone that ``backbone`` describes, with a style layer after each stage of ``after``.
 
@@ -31,6 +35,7 @@ def build_snr_backbone(
         backbone: config of a backbone of the current scope, such as mmseg's.
         after: children of it, dotted names, that a layer follows.
         layer: "snr" or another name of :data:`snr_plugins.nn.LAYERS`.
+        pretrained: of the backbone; where a model's config has it, mmseg hands it on to this one.
         options: the layer's own, such as ``reduction``.
 
     Raises:
@@ -38,6 +43,8 @@ def build_snr_backbone(
     """
     in_channels = backbone.get("in_channels", 3)
     owner = "SNRBackbone after"
+    if pretrained is not None:
+        backbone = {**backbone, "pretrained": pretrained}
     built = put_in(MODELS.build(backbone), after, layer, options, owner, in_channels)
     built.register_forward_pre_hook(_keep_trainable)
     return built

@@ -15,12 +15,13 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_distributed
 from mmengine.model import PretrainedInit
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
 from torch import nn
 
 from snr_plugins.data.output import name_last_checkpoint, naming_disk_faults, sole_user
 from snr_plugins.errors import InputError, sentence_in
 from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
+from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
 
 GO_ON = "mend the disk or folder and go on with --resume"
 # What OpenMMLab's launchers read beside what is MMEngine's runner's
@@ -30,6 +31,8 @@ IN_CONFIG = (
     *("activation_checkpointing", "compile", "efficient_conv_bn_eval", "find_unused_parameters"),
     *("model_wrapper_cfg", "sync_bn"),
 )
+# Variables of OpenMMLab's files, and in front of which name their values are read
+USED_IN = {"optimizer": "optim_wrapper.", "data_root": "train_dataloader.dataset."}
 # Where each launcher says which process this is
 RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
@@ -133,6 +136,10 @@ def _train_or_test(cfg: Config, eval_only: bool) -> None:
     checkpoint = find_checkpoint(cfg)
     runner = Runner.from_cfg(cfg)
     check_class_count(runner, "test" if eval_only else "train")
+    if not eval_only:
+        _check_end(runner)
+        if runner.val_loop is not None:
+            check_class_count(runner, "val")
     if eval_only:
         runner.test()
     else:
@@ -185,12 +192,22 @@ def load_config(path: str, overrides: dict[str, object] | None = None) -> Config
 
 def _check_names(cfg: Config, overrides: dict[str, object]) -> None:
     """MMEngine takes any name, and nobody reads one that is misspelt."""
-    known = {*cfg, *inspect.signature(Runner).parameters, *LAUNCHERS, *IN_CONFIG}
-    for name in (key.partition(".")[0] for key in overrides):
-        if name not in known:
-            similar = difflib.get_close_matches(name, sorted(known), n=1)
+    read = {*inspect.signature(Runner).parameters, *LAUNCHERS, *IN_CONFIG}
+    read |= {"held_out"} & set(cfg)  # `_hold_out`
+    for key in overrides:
+        name = key.partition(".")[0]
+        if name in cfg and name not in read:
+            where = USED_IN.get(name, "")
+            raise InputError(
+                f"--cfg-options: nothing reads '{name}' once the file is read, as its value has "
+                f"gone to where it is used; set it there{where and f', {where}{key}'}"
+            )
+        if name not in read:
+            similar = difflib.get_close_matches(name, sorted({*cfg, *read}), n=1)
             hint = f"do you mean '{similar[0]}'" if similar else "correct it"
             raise InputError(f"--cfg-options: the config has no '{name}'; {hint}")
+        if key.endswith("dataset.held_out") and "held_out" in cfg:
+            raise InputError(f"--cfg-options: {key} is one of three; set held_out, for all of them")
 
 
 def _hold_out(cfg: Config) -> None:
@@ -205,14 +222,26 @@ def _hold_out(cfg: Config) -> None:
             loader.dataset.held_out = cfg.held_out
 
 
+def _check_end(runner: Runner) -> None:
+    """An epoch is as long as its sampler, and one of ours has no end."""
+    loop = runner.train_loop
+    if isinstance(loop, EpochBasedTrainLoop) and isinstance(
+        loop.dataloader.sampler, DomainTurnsSampler
+    ):
+        raise InputError(
+            f"train_cfg counts epochs, and {type(loop.dataloader.sampler).__name__} has no end: "
+            "set train_cfg=dict(type='IterBasedTrainLoop', max_iters=..., val_interval=...)"
+        )
+
+
 def check_class_count(runner: Runner, phase: str) -> None:
     """Compare every head's classes with those of the ``phase``'s dataset.
 
     Raises:
         InputError: the numbers differ.
     """
-    loop = runner.test_loop if phase == "test" else runner.train_loop
-    classes = loop.dataloader.dataset.metainfo.get("classes")
+    loop = {"train": "train_loop", "val": "val_loop", "test": "test_loop"}[phase]
+    classes = getattr(runner, loop).dataloader.dataset.metainfo.get("classes")
     model = getattr(runner.model, "module", runner.model)
     for name, head in model.named_modules():
         # the heads of all OpenMMLab packages have both, and no base class in common that says so

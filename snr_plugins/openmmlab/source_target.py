@@ -90,8 +90,8 @@ def refuse_choice_by_target(
 
 
 def _domains_of(dataset: Any) -> set[str]:
-    """The domains that a dataset names, or that those which it wraps do."""
-    if domain := getattr(dataset, "domain", None):
+    """The domains that a dataset is scored as, or that those which it wraps are."""
+    if domain := getattr(dataset, "scored", None) or getattr(dataset, "domain", None):
         return {domain}
     parts = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
     return {domain for part in parts if part is not None for domain in _domains_of(part)}

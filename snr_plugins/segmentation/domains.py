@@ -136,6 +136,8 @@ class DomainDataset:
         """List the dataset's frames."""
         try:
             self.dataset.full_init()
+        except (InputError, UnicodeError):  # ValueErrors too, which say what is wrong
+            raise
         except ValueError:  # MMEngine's, which cannot serialise an empty list
             if self.dataset.data_list:
                 raise

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.registry import DATA_SAMPLERS, HOOKS, METRICS, MODELS
 
 from snr_plugins.configs import config_path
+from snr_plugins.errors import InputError
 from snr_plugins.nn import find_snr
 from snr_plugins.openmmlab.launch import load_config
 
@@ -55,3 +56,11 @@ def test_one_key_holds_a_domain_out_in_every_loader():
     cfg = load_config(str(FOLDER / "mobilenet_v2_pacs_snr.py"), {"held_out": "photo"})
     loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
     assert [loader.dataset.held_out for loader in loaders] == ["photo"] * 3
+
+
+def test_one_loader_of_three_is_refused():
+    """All three get the config's one key afterwards."""
+    with pytest.raises(InputError, match="dataset.held_out is one of three; set held_out"):
+        load_config(
+            str(FOLDER / "mobilenet_v2_pacs_snr.py"), {"train_dataloader.dataset.held_out": "photo"}
+        )

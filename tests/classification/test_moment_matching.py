@@ -5,6 +5,7 @@ import torch
 
 pytest.importorskip("mmpretrain")
 
+from mmengine.hooks import CheckpointHook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
@@ -14,7 +15,7 @@ import snr_plugins.classification  # noqa: F401  registers
 from snr_plugins.classification import LeaveOneOutDataset
 from snr_plugins.errors import InputError
 from snr_plugins.nn.moment_distance import moment_distance
-from snr_plugins.openmmlab.source_target import adaptation_of
+from snr_plugins.openmmlab.source_target import adaptation_of, refuse_choice_by_target
 from tests.domain_trees import write_domain_tree
 
 ROWS = (("a", 0), ("b", 2), ("t", -1), ("a", 1), ("b", 1), ("t", -1))
@@ -114,3 +115,22 @@ def test_the_target_hands_out_no_class(tmp_path):
     assert {dataset.get_data_info(index)["gt_label"] for index in range(36)} == {0, 1}
     source, adapted_to = adaptation_of(dataset)
     assert (source.domain, adapted_to) == ("bright, dark", target)
+
+
+def test_an_image_without_its_domain_is_named():
+    """All sources would be one."""
+    images, samples = batch()
+    samples[1] = DataSample(metainfo={"img_path": "b/1.jpg"}).set_gt_label(2)
+    with pytest.raises(InputError, match="b/1.jpg names no domain: add 'domain' to meta_keys"):
+        build()(images, samples, mode="everything")
+
+
+def test_a_network_may_be_chosen_by_the_sources(tmp_path):
+    write_domain_tree(tmp_path)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        data = LeaveOneOutDataset(str(tmp_path), held_out="dim", adapt=True)
+    hook = CheckpointHook(save_best="sources/accuracy", rule="greater")
+    refuse_choice_by_target([hook], data)
+    for other in ("dim/accuracy", "bright/accuracy"):
+        with pytest.raises(InputError, match="is no score on the source, 'sources', and would"):
+            refuse_choice_by_target([CheckpointHook(save_best=other, rule="greater")], data)

@@ -211,6 +211,27 @@ def test_network_of_one_size_is_told_by_its_form_or_refused():
     assert not find_snr(backbone)
 
 
+def test_a_run_that_fails_leaves_the_backbone_as_it_was():
+    """Of a stage with a forward of its own the layer is put in before it is run."""
+
+    class Stage(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(5, 32, 3)
+
+        def forward(self, x):
+            return self.convolution(x)
+
+    backbone = nn.Sequential(Stage())
+    keys = list(backbone.state_dict())
+    for _ in range(2):
+        with pytest.raises(InputError, match="takes no RGB image"):
+            insert_snr(backbone, ["0"], shapes={"0": Shape(32, 8)})
+        assert list(backbone.state_dict()) == keys
+    insert_snr(backbone, ["0"], shapes={"0": Shape(32, 8)}, example=torch.zeros(1, 5, 16, 16))
+    assert find_snr(backbone)
+
+
 def test_declared_shapes_need_no_run():
     class Unrunnable(nn.Module):
         def forward(self, x):

@@ -82,3 +82,10 @@ def test_a_network_in_training_or_without_a_layer_is_refused():
     assert not net[0].snr._forward_pre_hooks
     with pytest.raises(InputError, match="no style layer"), recorded_styles(nn.ReLU()):
         pass
+
+
+def test_a_gate_over_positions_has_no_record():
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(3, CHANNELS, 3)))
+    insert_layer(net, ["0"], "snr_spatial_channel")
+    with pytest.raises(InputError, match="is a SpatialSNR, whose gate"), recorded_styles(net):
+        pass

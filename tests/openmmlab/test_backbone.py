@@ -5,6 +5,7 @@ import io
 
 import pytest
 import torch
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 
 from snr_plugins.errors import InputError
@@ -158,3 +159,48 @@ def test_is_found_from_every_scope():
             from mmengine.registry import MODELS
 
             assert MODELS.get("SNRBackbone").__module__ == "snr_plugins.openmmlab.backbone"
+
+
+def test_ibn_a_outlives_sync_bn():
+    """MMEngine turns SyncBN into BN in a run of one process, and makes the norms anew."""
+    resnet = {**RESNET, "norm_cfg": {"type": "SyncBN"}}
+    backbone = build(
+        {"type": "SNRBackbone", "backbone": resnet, "after": ["layer1"], "layer": "ibn_a"}
+    )
+    reverted = revert_sync_batchnorm(backbone)
+    reverted.eval()
+    layers = find_layers(reverted)
+    assert layers
+    seen = []
+    for layer in layers.values():
+        layer.register_forward_hook(lambda layer, inputs, out: seen.append(layer))
+    for _ in range(2):
+        reverted(images())
+    assert seen == 2 * list(layers.values())  # each once a pass
+
+
+def test_ibn_b_keeps_the_norms_of_its_block_whatever_their_names():
+    resnet = {**RESNET, "norm_cfg": {"type": "GN", "num_groups": 2}}
+    backbone = build(
+        {"type": "SNRBackbone", "backbone": resnet, "after": ["layer1"], "layer": "ibn_b"}
+    )
+    norms = [m for m in backbone.layer1.modules() if isinstance(m, torch.nn.GroupNorm)]
+    run = []
+    for norm in norms:
+        norm.register_forward_hook(lambda norm, inputs, out: run.append(norm))
+    backbone(images())
+    assert norms and set(run) == set(norms)
+
+
+def test_layers_in_frozen_stages_are_parameters_from_the_start():
+    """An optimizer is built before the first step; Swin's stages have forwards of their own."""
+    backbone = wrapped({**SWIN, "frozen_stages": 1}, ["stages.0.blocks", "stages.1.blocks"])
+    assert all(p.requires_grad for snr in find_snr(backbone).values() for p in snr.parameters())
+    backbone.train()
+    assert not any(p.requires_grad for p in backbone.patch_embed.parameters())
+
+
+def test_pretrained_of_a_model_is_the_inner_backbones():
+    """mmseg's EncoderDecoder hands it on to whatever model.backbone is."""
+    backbone = wrapped(RESNET, ["layer1"], pretrained="somewhere.pth")
+    assert backbone.init_cfg["checkpoint"] == "somewhere.pth"

@@ -37,6 +37,8 @@ def sentence_of(capfd, *argv):
         ("model.backbone.snr.gate=wide", "there is no gate 'wide'"),
         ("model.backbone.snr.width=3", "snr has no option 'width'"),
         ("load_from=absent.pth", "absent.pth does not exist"),
+        ("data_root=elsewhere", "set it there, train_dataloader.dataset.data_root"),
+        ("crop_size=[1,1]", "nothing reads 'crop_size' once the file is read"),
         ("model.backbone.init_cfg.type=Pretrained", "data/resnet50_thin.pth"),
     ],
 )
@@ -48,6 +50,31 @@ def test_wrong_option(streets, tmp_path, capfd, option, expected):
     sentence = sentence_of(capfd, *argv)
     assert expected in sentence
     assert "class `" not in sentence  # what MMEngine's registry puts before it
+
+
+def test_classes_of_the_validation_are_the_networks(streets, tmp_path, capfd):
+    """Its labels would be counted under other numbers."""
+    heads = ("model.decode_head.num_classes=2", "model.auxiliary_head.num_classes=2")
+    options = (*heads, "train_dataloader.dataset.metainfo.classes=[sky,road]")
+    argv = [camvid_config("fcn"), "--work-dir", tmp_path, "--cfg-options"]
+    sentence = sentence_of(capfd, *argv, *small_network(streets), *options)
+    assert "num_classes is 2 but val_dataloader's dataset has 11 classes" in sentence
+
+
+def test_epochs_of_a_sampler_without_end(streets, tmp_path, capfd):
+    config = tmp_path / "epochs.py"
+    config.write_text(
+        f"_base_ = {str(camvid_config('fcn'))!r}\n"
+        "source = _base_.train_dataloader.dataset\n"
+        f"source.data_root = {str(streets)!r}\n"
+        "train_dataloader = dict(sampler=dict(_delete_=True, type='DomainTurnsSampler'),\n"
+        "    dataset=dict(_delete_=True, type='ConcatDataset', datasets=[source, source]))\n"
+        "train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=1)\n"
+    )
+    options = [o for o in small_network(streets) if "train_dataloader.dataset" not in o]
+    options = [o for o in options if "train_cfg" not in o]
+    sentence = sentence_of(capfd, config, "--work-dir", tmp_path, "--cfg-options", *options)
+    assert "DomainTurnsSampler has no end: set train_cfg=dict(type='IterBasedTrainLoop'" in sentence
 
 
 def test_label_outside_the_classes(tmp_path, capfd):

@@ -182,9 +182,21 @@ def test_what_cannot_be_a_domain(tmp_path):
     empty = bdd100k(tmp_path, ".png")
     with pytest.raises(InputError, match="'bdd': its BDD100KDataset holds no image; correct"):
         wrapped({**empty, "img_suffix": ".jpeg"})
+    streets = write_two_colour_streets(tmp_path / "camvid")
+    (streets / "day_val" / "labels" / "0.png").unlink()
+    ours = {"type": "CamVidDataset", "data_root": str(streets), "split": "day_val"}
+    with pytest.raises(InputError, match="have no label image"):  # its own sentence
+        wrapped(ours)
 
 
-@pytest.mark.parametrize("name", ["camvid", "synthetic_city", "gta5", "synthia"])
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        path.stem
+        for path in (CONFIGS / "_base_" / "datasets").glob("*.py")
+        if path.stem != "cityscapes_unlabelled"  # which tests on nothing
+    ),
+)
 def test_every_base_config_has_one_pipeline_and_an_augmented_one(name):
     config = Config.fromfile(CONFIGS / "_base_" / "datasets" / f"{name}.py")
     tested = config.test_dataloader.dataset

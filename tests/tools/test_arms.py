@@ -157,3 +157,13 @@ def test_blanks_that_mmengine_would_leave_out_are_refused():
     with pytest.raises(InputError, match="classes is 'traffic light'"):
         as_arguments([("classes", ["car", "traffic light"])], config)
     assert as_arguments([("a", "[1, 2]"), ("b", [1, "x"])], config) == ["a=[1, 2]", "b=[1,x]"]
+
+
+def test_shallow_places_of_a_drn_are_residual_stages():
+    """Its layer1 and layer2 are convolutions of the stem."""
+    config = Path(config_path("segmentation/drn_d_105_gta5_snr.py"))
+    assert ("model.backbone.snr_stages", ["layer3", "layer4"]) in overrides(
+        ARMS["mixstyle"], config
+    )
+    with pytest.raises(InputError, match="the stem is known in ResNets alone"):
+        overrides(ARMS["snr_stem"], config)

@@ -17,7 +17,7 @@ pytest.importorskip("detectron2")
 
 from detectron2.checkpoint import DetectionCheckpointer
 from exporting.formats import FORMATS
-from exporting.task import flat
+from exporting.task import MapTask, flat
 from mmengine.registry import init_default_scope
 from mmengine.runner import save_checkpoint
 from mmseg.apis import inference_model, init_model
@@ -347,3 +347,11 @@ def test_the_command_ends_with_one_sentence(command, tmp_path):
     assert done.stderr.splitlines()[-1] == (
         "error: checkpoint nowhere.pth does not exist; name one that does"
     )
+
+
+def test_an_output_that_is_no_number_is_no_agreement():
+    """Python's max() passes over a NaN that does not come first."""
+    same, nan = torch.rand(2, 3), torch.full((2, 3), float("nan"))
+    with pytest.raises(InputError, match="differ from the model's by nan"):
+        MapTask.compare(None, [same, same], [same, nan])
+    assert MapTask.compare(None, [same, same], [same, same])

@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+import shift
 import torch
 from looking import roc
 from looking.checkpoints import find_config, training_record
 from looking.figures import principal_plane, share_between
-from looking.network import Domain, parse_domain, spread
+from looking.measures import look
+from looking.network import Domain, Frame, parse_domain, spread
 from looking.palette import OKABE_ITO, class_colours
 from shared_words import in_short
+from torch import nn
 
 from snr_plugins.errors import InputError
+from snr_plugins.nn import insert_layer
 
 
 def test_area_below_the_roc():
@@ -113,3 +117,31 @@ def test_records_of_training_in_both_frameworks_words(tmp_path):
 def test_eight_classes_have_eight_colours():
     assert len({tuple(rgb) for rgb in class_colours(8)}) == len(set(OKABE_ITO)) == 8
     assert class_colours(1) == [[0, 114, 178]]
+
+
+def test_scores_of_a_table_are_those_of_any_domain(capsys):
+    """The source may be a folder without labels."""
+    common = {"images": 3, "median": {"res2": 0.5}, "auc": {"res2": 0.5}}
+    found = {"source": {**common, "score": {}}, "fog": {**common, "score": {"SNR": 41.0}}}
+    shift.print_table(found, "AP50")
+    head, _, source, fog = capsys.readouterr().out.splitlines()
+    assert head.endswith("| AP50 SNR |") and source.endswith("|  |") and fog.endswith("| 41.0 |")
+
+
+def test_a_layer_that_acts_in_training_alone_has_no_pictures(tmp_path):
+    model = insert_layer(nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3))), ["0"], "mixstyle").eval()
+
+    class Bare:
+        """As much of a network as is looked at before the first picture."""
+
+        def __init__(self):
+            self.model = model
+
+        def frames(self, domain, count):
+            yield Frame(str(tmp_path), "a", torch.rand(1, 3, 9, 9), None)
+
+        def predict(self, frame):
+            return model(frame.inputs)
+
+    with pytest.raises(InputError, match="MixStyle acts in training alone"):
+        list(look(Bare(), None, 1, 1))

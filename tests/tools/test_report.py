@@ -301,6 +301,14 @@ def test_runs_that_held_out_one_domain_each_make_one_table(record):
         {FOG: 19.0, RAIN: 8.0, CLEAR: 51 + of_source},
     ]
     assert figures.scores(together, "plain", figures.UNSEEN) == {2: 13.5, 3: 13.5}
+    # a drop is within the runs of its own domain
+    for domain in (FOG, RAIN):
+        drop = [24 - 52 - len(FOG), 19 - 51 - len(FOG)]
+        if domain == RAIN:
+            drop = [3 - 52 - len(RAIN), 8 - 51 - len(RAIN)]
+        assert figures.drop(together, "plain", domain).value == pytest.approx(sum(drop) / 2)
+    unseen = figures.drop(together, "plain", figures.UNSEEN)
+    assert unseen.value == pytest.approx(13.5 - 51.5 - of_source)
     assert runs[0]["classes"][RAIN]["car"] == 4.0
     assert runs[0]["classes"][CLEAR] == {"person": 51.5, "car": 54.0}
     assert "commit 0123456789ab, 1123456789ab, unknown." in comparison(together)

@@ -14,7 +14,7 @@ from detectron2.modeling import GeneralizedRCNN
 from torch import Tensor, nn
 from weights import check_file
 
-from exporting.task import MapTask, Signature, as_tensor, without_loss
+from exporting.task import MapTask, Signature, as_tensor, difference, without_loss
 from snr_plugins.detection.config import load_config, split_weights
 from snr_plugins.detection.trainer import Trainer
 from snr_plugins.errors import InputError
@@ -139,6 +139,8 @@ class DetectorTask:
             if not (nearest[sure] <= CLOSE[0]).all():
                 raise InputError("it finds other objects than the model")
             worst = max([worst, *nearest[sure].tolist()])
+        if self.style_distance and not difference(a["style_distance"], b["style_distance"]) < 1e-3:
+            raise InputError("its style distances are other than the model's")
         return f"{len(a['scores'])} objects, boxes within {worst:.2g} pixels"
 
     def _threshold(self) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from looking.network import Domain, Frame, Network
+from snr_plugins.errors import InputError
 from snr_plugins.nn import StyleRecord, find_layers, recorded_styles
 
 
@@ -52,6 +53,12 @@ def look(network: Network, domain: Domain, count: int, details: int) -> Iterator
     for index, frame in enumerate(network.frames(domain, count)):
         with recorded_styles(network.model) as records:
             output = network.predict(frame)
+        if not records:
+            kinds = sorted({type(layer).__name__ for layer in find_layers(network.model).values()})
+            raise InputError(
+                f"{', '.join(kinds)} acts in training alone: there is nothing to see in a trained "
+                "network; take one with SNR, instance norm or IBN"
+            )
         yield Seen(
             frame if index < details else frame._replace(inputs=None),
             output if index < details else None,

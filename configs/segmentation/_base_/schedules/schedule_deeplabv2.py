@@ -8,6 +8,10 @@ optim_wrapper = dict(
             "decode_head": dict(lr_mult=10.0),
             "auxiliary_head": dict(lr_mult=10.0),
             "snr": dict(lr_mult=10.0),
+            # of the layers that stand in SNR's place
+            ".style.": dict(lr_mult=10.0),
+            "ibn_a": dict(lr_mult=10.0),
+            "ibn_b": dict(lr_mult=10.0),
         }
     ),
 )
