@@ -30,24 +30,24 @@ class Run:
         output_dir: where training writes its checkpoints.
         weights: the checkpoint that is loaded before training or for testing.
         max_iter: length of the training.
-        checkpoint_period: iterations between checkpoints; None if it is not known.
         seed: negative for a random one.
         image_size: of the test images, as (short side, longest side) in pixels.
         test_time_augmentation: in words.
         pair: of `snr_plugins.detection.register_adaptation`, that is trained on; None for a source
             alone.
         network: of `snr_plugins.nn.describe_network`; None where it is not known.
+        checkpoint_period: iterations between checkpoints; None where it is not known.
     """
 
     output_dir: str
     weights: str
     max_iter: int
-    checkpoint_period: int | None = None
     seed: int | None = None
     image_size: tuple[int, int] | None = None
     test_time_augmentation: str = "none"
     pair: str | None = None
     network: Mapping[str, str] | None = None
+    checkpoint_period: int | None = None
 
     @classmethod
     def of(cls, cfg: CfgNode, augmented: bool = False) -> Run:
