@@ -84,7 +84,7 @@ class Trap:
     "security",
     "A checkpoint that makes a file when it is unpickled",
     "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
-    "refuse it, the check before `--resume` passes over it; its code does not run",
+    "refuse it, the checks before `--resume` and `--eval-only` pass over it; its code does not run",
 )
 def test_a_checkpoint_runs_no_code_in_our_tools(tmp_path):
     sprung = tmp_path / "sprung"
@@ -104,7 +104,7 @@ def test_a_checkpoint_runs_no_code_in_our_tools(tmp_path):
     "security",
     "A checkpoint that makes a file when it is unpickled",
     "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
-    "refuse it, the check before `--resume` passes over it; its code does not run",
+    "refuse it, the checks before `--resume` and `--eval-only` pass over it; its code does not run",
 )
 def test_a_checkpoint_runs_no_code_before_it_is_looked_at_or_exported(tmp_path):
     sprung, path = tmp_path / "sprung", tmp_path / "trap.pth"
@@ -118,20 +118,22 @@ def test_a_checkpoint_runs_no_code_before_it_is_looked_at_or_exported(tmp_path):
     "security",
     "A checkpoint that makes a file when it is unpickled",
     "`tools/shrink_checkpoint.py` and the check of a detector's before it is looked at or exported "
-    "refuse it, the check before `--resume` passes over it; its code does not run",
+    "refuse it, the checks before `--resume` and `--eval-only` pass over it; its code does not run",
 )
 def test_a_checkpoint_runs_no_code_before_resuming(tmp_path):
     pytest.importorskip("detectron2")
     from detectron2.config import get_cfg
 
-    from snr_plugins.detection.checks import _check_checkpoint
+    from snr_plugins.detection.checkpoint_checks import check_resumed, check_tested
 
     sprung = tmp_path / "sprung"
     torch.save({"model": Trap(sprung)}, tmp_path / "model.pth")
     (tmp_path / "last_checkpoint").write_text("model.pth")
     cfg = get_cfg()
     cfg.OUTPUT_DIR = str(tmp_path)
-    _check_checkpoint(cfg)
+    check_resumed(cfg)
+    cfg.MODEL.WEIGHTS = str(tmp_path / "model.pth")
+    check_tested(cfg)
     assert not sprung.exists()
 
 
