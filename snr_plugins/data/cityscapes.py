@@ -13,6 +13,7 @@ single instances cannot be told apart, holds c alone.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -60,16 +61,16 @@ def read_cityscapes(
         classes: which of ``THING_CLASSES`` to keep.
 
     Returns:
-        One dict per image: ``file_name``; ``image_id``, the frame's stem, followed by the
-        condition where several were asked for, so that it stays unique; ``height`` and ``width``
+        One dict per image: ``file_name``; ``image_id``, the frame's stem, behind the city where
+        two have it and followed by the condition where several were asked for, so that it is
+        unique; ``height`` and ``width``
         in pixels; ``annotations``, a list of dicts with ``category_id`` (index into
         ``classes``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area`` (pixels of the mask) and
         ``iscrowd`` (0 or 1).
 
     Raises:
         InputError: unknown condition or convention; a folder or label file is missing; the split
-            is empty; an image cannot be read; image and label differ in size; frames of two cities
-            have one stem.
+            is empty; an image cannot be read; image and label differ in size.
     """
     _check_name("condition", conditions, CONDITIONS)
     _check_name("box convention", [box_convention], BOX_CONVENTIONS)
@@ -82,7 +83,6 @@ def read_cityscapes(
         )
     ]
 
-    _check_stems(frames)
     # Decoding and NumPy release the interpreter lock: threads measured as fast as processes here,
     # and they are safe after CUDA has started. All conditions of a frame share one label image.
     labels = sorted({frame.label for _, frame in frames})
@@ -90,11 +90,13 @@ def read_cityscapes(
         read = pool.map(lambda path: _read_label(path, box_convention, classes), labels)
         sizes = pool.map(lambda named: read_image_size(named[1].image), frames)
     label_of = dict(zip(labels, read, strict=True))
-    # Several conditions have one stem each: the name of the condition keeps image ids unique.
+    # scores are by image id: two images of one would be one there
+    times = Counter((name, frame.stem) for name, frame in frames)
+    repeated = {stem for (_, stem), count in times.items() if count > 1}
     return [
         _record(
             frame,
-            frame.stem if len(conditions) == 1 else f"{frame.stem}_{name}",
+            _image_id(frame, name, len(conditions) > 1, repeated),
             size,
             *label_of[frame.label],
         )
@@ -140,16 +142,10 @@ def _check_name(kind: str, names: Sequence[str], known: Sequence[str] | dict) ->
             raise InputError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
 
 
-def _check_stems(frames: Sequence[tuple[str, Frame]]) -> None:
-    """Scores are by image id, the stem: two cities' images of one would be one image there."""
-    first: dict[tuple[str, str], Path] = {}
-    for name, frame in frames:
-        other = first.setdefault((name, frame.stem), frame.image)
-        if other is not frame.image:
-            raise InputError(
-                f"{frame.image} has the name of {other}: images are scored by their names, so give "
-                "each its own, such as one that begins with the city."
-            )
+def _image_id(frame: Frame, name: str, several: bool, repeated: set[str]) -> str:
+    """The stem, with the condition where there are several, and the city where two share it."""
+    stem = f"{frame.image.parent.name}/{frame.stem}" if frame.stem in repeated else frame.stem
+    return f"{stem}_{name}" if several else stem
 
 
 def _read_label(

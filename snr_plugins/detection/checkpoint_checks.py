@@ -25,8 +25,8 @@ CONSTANTS = ("pixel_mean", "pixel_std")  # of the config, not of the training
 TRAINED_BY = ("snr_losses", "image_classifiers", "instance_classifier", "teacher")
 
 
-def check_resumed(cfg: CfgNode, trains: bool = True) -> None:
-    """The checkpoint in OUTPUT_DIR, if there is one, was written by this very model and optimizer.
+def check_resumed(cfg: CfgNode, trains: bool = True) -> bool:
+    """Whether OUTPUT_DIR has a checkpoint to go on from, of this very model and optimizer.
 
     The framework would load what fits, train the rest anew, and stop at the optimizer's state.
 
@@ -35,11 +35,11 @@ def check_resumed(cfg: CfgNode, trains: bool = True) -> None:
         trains: False where it is tested alone, and the optimizer does not matter.
 
     Raises:
-        InputError: it was not, or it is not whole.
+        InputError: it is of another model or optimizer, or not whole.
     """
     last = DetectionCheckpointer(nn.Module(), cfg.OUTPUT_DIR)
     if not last.has_checkpoint():
-        return
+        return False
     path = last.get_checkpoint_file()
     if not os.path.isfile(path):
         raise InputError(
@@ -51,7 +51,7 @@ def check_resumed(cfg: CfgNode, trains: bool = True) -> None:
         saved = _weights(checkpoint)
     except Exception as error:  # whatever the unpickler meets
         if _is_whole_archive(path):  # it holds more than weights, and to read that is to run code
-            return
+            return True
         raise InputError(
             f"--resume: {path} is not a whole checkpoint ({type(error).__name__}); put the name of "
             "an earlier one into last_checkpoint beside it"
@@ -66,6 +66,7 @@ def check_resumed(cfg: CfgNode, trains: bool = True) -> None:
         )
     if trains:
         _check_optimizer(cfg, model, checkpoint.get("trainer", {}), path)
+    return True
 
 
 def _is_whole_archive(path: str) -> bool:
@@ -132,13 +133,19 @@ def check_tested(cfg: CfgNode) -> None:
     except Exception:  # Detectron2 reads it, or says what it is
         return
     own = build_model(cfg).state_dict()
-    wanted = {n: own[n] for n in own if n in saved or not (_is_added(n) or n in CONSTANTS)}
-    found = {n: saved[n] for n in saved if n in own or _is_added(n)}
+    wanted = {n: own[n] for n in own if n in saved or not (_is_added(n) or _is_constant(n))}
+    # trust acts at inference alone, and may be switched off
+    found = {n: saved[n] for n in saved if n in own or (_is_added(n) and ".trust." not in n)}
     if difference := describe_difference(_tested(wanted), _tested(found)):
         raise InputError(
             f"MODEL.WEIGHTS: {path} is of another network: it {difference}; test it with the "
             "config that it was trained with"
         )
+
+
+def _is_constant(name: str) -> bool:
+    """Whether a test can do without a tensor: frozen norms have no ``num_batches_tracked``."""
+    return name in CONSTANTS or name.endswith(".num_batches_tracked")
 
 
 def _is_added(name: str) -> bool:
@@ -151,5 +158,11 @@ def _tested(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _weights(checkpoint: dict) -> dict[str, Tensor]:
-    """cell_anchors: of older versions of Detectron2, which it passes over itself."""
-    return {n: value for n, value in checkpoint["model"].items() if "cell_anchors" not in n}
+    """As fvcore's checkpointer takes them.
+
+    Without the prefix of a model that was saved inside DistributedDataParallel, and without the
+    cell_anchors of older versions of Detectron2.
+    """
+    weights = dict(checkpoint["model"])
+    torch.nn.modules.utils.consume_prefix_in_state_dict_if_present(weights, "module.")
+    return {n: value for n, value in weights.items() if "cell_anchors" not in n}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.engine import DefaultTrainer
 from detectron2.modeling import (
     META_ARCH_REGISTRY,
     GeneralizedRCNN,
@@ -66,9 +67,8 @@ def check_run(cfg: CfgNode, eval_only: bool = False, resume: bool = False) -> No
     on_cpu.defrost()
     on_cpu.MODEL.DEVICE = "cpu"
     _check_features(on_cpu, detector)
-    if resume:
-        check_resumed(on_cpu, trains=not eval_only)
-    elif eval_only:
+    goes_on = resume and check_resumed(on_cpu, trains=not eval_only)
+    if eval_only and not goes_on:
         check_tested(on_cpu)
     _check_output_dir(cfg.OUTPUT_DIR)
 
@@ -95,7 +95,8 @@ def _check_architecture(cfg: CfgNode, detector: Detector) -> None:
 
 
 def _check_batch(cfg: CfgNode) -> None:
-    images, processes = cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size()
+    processes = comm.get_world_size()
+    images = DefaultTrainer.auto_scale_workers(cfg, processes).SOLVER.IMS_PER_BATCH
     if images < 1 or images % processes:
         raise InputError(
             f"SOLVER.IMS_PER_BATCH is {images}, the images of all processes together, and there "
@@ -171,7 +172,9 @@ def _check_labels_of_heads(cfg: CfgNode, eval_only: bool) -> None:
 
 def _check_forms_of_labels(cfg: CfgNode, name: str, boxes: Sequence[dict]) -> None:
     """Detectron2's DatasetMapper can train on them."""
-    coded = sum(isinstance(box.get("segmentation"), dict) for box in boxes if not box["iscrowd"])
+    coded = sum(
+        isinstance(box.get("segmentation"), dict) for box in boxes if not box.get("iscrowd")
+    )
     if cfg.MODEL.MASK_ON and cfg.INPUT.MASK_FORMAT == "polygon" and coded:
         raise InputError(
             f"INPUT.MASK_FORMAT is polygon but {coded} of the {len(boxes)} masks of {name} are run "

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from detectron2.config import CfgNode
-from detectron2.layers import ShapeSpec
+from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool
 from torch import Tensor, nn
@@ -89,10 +89,14 @@ def _create(name: str, pretrained: bool, in_channels: int, options: dict[str, An
 
 
 def _freeze_batch_norms(body: nn.Module) -> None:
-    """By timm's own means: many of its batch norms have the activation inside, and keep it."""
-    from timm.layers.norm_act import freeze_batch_norm_2d
+    """As Detectron2 does; those that have their activation inside, by timm's means, to keep it."""
+    from timm.layers.norm_act import BatchNormAct2d, freeze_batch_norm_2d
 
-    freeze_batch_norm_2d(body)
+    for parent in list(body.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BatchNormAct2d):
+                parent.add_module(name, freeze_batch_norm_2d(child))
+    FrozenBatchNorm2d.convert_frozen_batchnorm(body)
 
 
 def _feature(stride: int) -> str:

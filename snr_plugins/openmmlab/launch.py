@@ -31,8 +31,6 @@ IN_CONFIG = (
     *("activation_checkpointing", "compile", "efficient_conv_bn_eval", "find_unused_parameters"),
     *("model_wrapper_cfg", "sync_bn"),
 )
-# Variables of OpenMMLab's files, and in front of which name their values are read
-USED_IN = {"optimizer": "optim_wrapper.", "data_root": "train_dataloader.dataset."}
 # Where each launcher says which process this is
 RANK = {"none": "", "pytorch": "RANK", "slurm": "SLURM_PROCID", "mpi": "OMPI_COMM_WORLD_RANK"}
 
@@ -197,10 +195,10 @@ def _check_names(cfg: Config, overrides: dict[str, object]) -> None:
     for key in overrides:
         name = key.partition(".")[0]
         if name in cfg and name not in read:
-            where = USED_IN.get(name, "")
             raise InputError(
                 f"--cfg-options: nothing reads '{name}' once the file is read, as its value has "
-                f"gone to where it is used; set it there{where and f', {where}{key}'}"
+                f"gone to where it is used; set it there, each time: in the loaders' datasets, the "
+                "model, or optim_wrapper"
             )
         if name not in read:
             similar = difflib.get_close_matches(name, sorted({*cfg, *read}), n=1)

@@ -97,18 +97,23 @@ def _domains_of(dataset: Any) -> set[str]:
     return {domain for part in parts if part is not None for domain in _domains_of(part)}
 
 
-def refuse_another_run(runner: Runner) -> None:
+def refuse_another_run(runner: Runner, adaptation: dict | None) -> None:
     """No adaptation goes on from the network that it starts from.
 
     MMEngine's ``load_or_resume`` takes ``load_from`` before the work folder's latest checkpoint.
 
+    Args:
+        runner: before its first iteration.
+        adaptation: what the checkpoint that was loaded says of one, None if nothing.
+
     Raises:
-        InputError: the run was resumed from a checkpoint that is not in its work folder.
+        InputError: the run was resumed from a checkpoint of a training without a target.
     """
     start, folder = runner.cfg.get("load_from"), os.path.realpath(runner.work_dir)
-    if runner.iter > 0 and start and not os.path.realpath(start).startswith(folder + os.sep):
+    inside = start and os.path.realpath(start).startswith(folder + os.sep)
+    if runner.iter > 0 and start and not inside and adaptation is None:
         raise InputError(
-            f"--resume went on from load_from, {start}, which is not of the run in "
-            f"{runner.work_dir}: add --cfg-options load_from=None, and its latest checkpoint is "
+            f"--resume went on from load_from, {start}, a training without a target: add "
+            f"--cfg-options load_from=None, and the latest checkpoint in {runner.work_dir} is "
             "taken, as python -m snr_plugins.train does by itself"
         )

@@ -60,7 +60,7 @@ class StampHook(Hook):
         refuse_choice_by_target(runner.hooks, dataset, metrics)
         if domains := adaptation_of(dataset):
             source, target = domains
-            refuse_another_run(runner)
+            refuse_another_run(runner, self._adaptation)
             self._adaptation = {
                 "source": _name(source),
                 "target": _name(target),

@@ -152,8 +152,15 @@ def test_a_checkpoint_of_another_network_is_not_tested(dataset, check, tmp_path)
     save_checkpoint(check("OUTPUT_DIR", styled.parent))
     check("MODEL.WEIGHTS", styled, eval_only=True)
     check("MODEL.WEIGHTS", plain, eval_only=True)  # with SNR as it starts
+    check("MODEL.WEIGHTS", styled, "MODEL.SNR.TRUST", False, eval_only=True)
+    saved = torch.load(styled, weights_only=True)["model"]
+    wrapped = {f"module.{name}": value for name, value in saved.items()}
+    torch.save({"model": wrapped}, tmp_path / "wrapped.pth")  # of DistributedDataParallel
+    check("MODEL.WEIGHTS", tmp_path / "wrapped.pth", eval_only=True)
     with pytest.raises(InputError, match=r"has, and this model lacks, backbone.*\.snr\."):
         check("MODEL.WEIGHTS", styled, eval_only=True, file=PLAIN)
+    with pytest.raises(InputError, match="has, and this model lacks"):  # nothing to go on from
+        check("MODEL.WEIGHTS", styled, eval_only=True, resume=True, file=PLAIN)
     wide = ("MODEL.ROI_BOX_HEAD.FC_DIM", 64, "MODEL.WEIGHTS", styled)
     with pytest.raises(InputError, match="is of another network: it has another shape of roi_he"):
         check(*wide, eval_only=True)

@@ -146,6 +146,10 @@ def test_frozen_norms_of_timm_compute_what_they_did(name):
         for mode in (True, False):
             for feature, value in frozen.train(mode)(images).items():
                 torch.testing.assert_close(value, expected[feature])
+    sum(value.sum() for value in frozen.train()(images).values()).backward()
+    gradients = [p.grad for p in frozen.parameters()]
+    assert gradients and all(g is not None and g.isfinite().all() for g in gradients)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in frozen.modules())
 
 
 def test_tokens_find_their_rows_for_the_boxes():

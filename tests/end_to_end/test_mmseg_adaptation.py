@@ -115,7 +115,7 @@ def test_the_ten_lines_of_the_guide(work, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     adaptation = stamp_in(tmp_path / "run", "val")["adaptation"]
     assert adaptation == {
-        "source": "day_train",
+        "source": "day",
         "target": "pictures",
         "target_images": 4,
         "test_images_among_them": 0,
@@ -129,6 +129,4 @@ def test_no_best_checkpoint_by_the_target(work, tmp_path):
     done = launch(work, ROOT / "tools" / "train.py", *arguments)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(
-        "error: save_best='dusk/mIoU' is no score on the source, 'day_train', and"
-    )
+    assert last.startswith("error: save_best='dusk/mIoU' is no score on the source, 'day', and")

@@ -37,7 +37,7 @@ def sentence_of(capfd, *argv):
         ("model.backbone.snr.gate=wide", "there is no gate 'wide'"),
         ("model.backbone.snr.width=3", "snr has no option 'width'"),
         ("load_from=absent.pth", "absent.pth does not exist"),
-        ("data_root=elsewhere", "set it there, train_dataloader.dataset.data_root"),
+        ("data_root=elsewhere", "set it there, each time: in the loaders' datasets"),
         ("crop_size=[1,1]", "nothing reads 'crop_size' once the file is read"),
         ("model.backbone.init_cfg.type=Pretrained", "data/resnet50_thin.pth"),
     ],

@@ -16,7 +16,7 @@ from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
 from detectron2.structures import Instances
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, get_event_storage
-from torch import Tensor
+from torch import Tensor, nn
 
 from snr_plugins.detection.adaptation.config import prepare_pair
 from snr_plugins.detection.adaptation.domains import (
@@ -110,7 +110,7 @@ class MeanTeacher(Detector):
         source, target = split_domains(batched_inputs)
         adapts = get_event_storage().iter >= self.teacher_burn_in
         keeps = adapts and self.target_statistics
-        with keeping_statistics(self) if keeps else nullcontext():
+        with keeping_statistics(*self._seen_by_both()) if keeps else nullcontext():
             losses = super().__call__(source, *args, **kwargs)
         if self.teacher is None or not adapts:
             return losses
@@ -119,6 +119,15 @@ class MeanTeacher(Detector):
                 self.backbone(self.preprocess_image(target).tensor)
         self.teacher.follow(self)
         return {**losses, **self._target_losses(target, self.teacher)}
+
+    def _seen_by_both(self) -> list[nn.Module]:
+        """The parts that learn from the target's images too: not the heads of `boxes_alone`."""
+        heads = [
+            child
+            for name, child in self.roi_heads.named_children()
+            if not name.startswith(("mask", "keypoint"))
+        ]
+        return [self.backbone, self.proposal_generator, *heads]
 
     def inference(self, *args: Any, **kwargs: Any) -> Any:
         """The teacher's, which test-time augmentation asks for."""

@@ -119,6 +119,25 @@ def test_places_and_masks_are_the_sources_alone(heads):
     assert model.roi_heads.mask_on
 
 
+def test_norms_of_the_mask_head_learn_from_the_source():
+    """The target does not reach it: all that it sees is the source."""
+    keys = ("MODEL.MASK_ON", True, "MODEL.ROI_MASK_HEAD.NUM_CONV", 1, "MODEL.ROI_MASK_HEAD.NORM")
+    model = model_of(f"{FPN}_mean_teacher", *LOW, *keys, "BN")
+    batch = mixed()
+    for x in batch:
+        if truth := x.get("instances"):
+            truth.gt_masks = BitMasks(torch.ones(len(truth), *truth.image_size))
+    (norm,) = (
+        m for m in model.roi_heads.mask_head.modules() if isinstance(m, torch.nn.BatchNorm2d)
+    )
+    seen = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    with EventStorage():
+        model(batch)
+    (mean,) = seen
+    torch.testing.assert_close(norm.running_mean, 0.1 * mean.detach())
+
+
 def test_what_cannot_be_learned_is_left_out():
     """Boxes of no width, as at an image's edge; and losses without weight, maybe infinite."""
     model = model_of(f"{C4}_mean_teacher", *LOW)

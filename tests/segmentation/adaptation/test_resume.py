@@ -67,9 +67,14 @@ def test_another_training_is_not_resumed(tmp_path):
     """MMEngine's launcher with --resume would take load_from, and no iteration would be left."""
     root = write_two_colour_streets(tmp_path / "camvid")
     train(root, tmp_path / "first", 2, 0)
-    start = str(tmp_path / "first" / "iter_2.pth")
-    with pytest.raises(InputError, match=r"went on from load_from, .*iter_2.pth, which is not of"):
+    adapted, start = (str(tmp_path / "first" / name) for name in ("iter_2.pth", "source.pth"))
+    checkpoint = torch.load(adapted, weights_only=False)
+    del checkpoint["meta"]["adaptation"]
+    torch.save(checkpoint, start)
+    with pytest.raises(InputError, match=r"went on from load_from, .*source.pth, a training witho"):
         train(root, tmp_path / "on", 2, 0, resume=True, load_from=start)
+    # its own run, in another folder
+    assert len(train(root, tmp_path / "moved", 4, 0, resume=True, load_from=adapted)[0]) == 2
     assert len(train(root, tmp_path / "on", 2, 0, load_from=start)[0]) == 2
     own = str(tmp_path / "on" / "iter_2.pth")
     assert len(train(root, tmp_path / "on", 4, 0, resume=True, load_from=own)[0]) == 2

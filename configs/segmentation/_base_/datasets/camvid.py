@@ -38,7 +38,11 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(
-        type="CamVidDataset", data_root=data_root, split="day_train", pipeline=train_pipeline
+        type="CamVidDataset",
+        data_root=data_root,
+        split="day_train",
+        domain="day",  # as it is scored: an adaptation may be chosen by that score
+        pipeline=train_pipeline,
     ),
 )
 test_dataloader = dict(
