@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from snr_plugins.detection.config import split_weights
 from snr_plugins.errors import InputError
-from snr_plugins.nn.coverage import describe_difference
-from snr_plugins.nn.layers import LAYERS
+from snr_plugins.nn.coverage import describe_difference, is_added
 
 CONSTANTS = ("pixel_mean", "pixel_std")  # of the config, not of the training
 # Of a detector's parts those that training alone needs.
@@ -133,9 +132,9 @@ def check_tested(cfg: CfgNode) -> None:
     except Exception:  # Detectron2 reads it, or says what it is
         return
     own = build_model(cfg).state_dict()
-    wanted = {n: own[n] for n in own if n in saved or not (_is_added(n) or _is_constant(n))}
+    wanted = {n: own[n] for n in own if n in saved or not (is_added(n) or _is_constant(n))}
     # trust acts at inference alone, and may be switched off
-    found = {n: saved[n] for n in saved if n in own or (_is_added(n) and ".trust." not in n)}
+    found = {n: saved[n] for n in saved if n in own or (is_added(n) and ".trust." not in n)}
     if difference := describe_difference(_tested(wanted), _tested(found)):
         raise InputError(
             f"MODEL.WEIGHTS: {path} is of another network: it {difference}; test it with the "
@@ -146,11 +145,6 @@ def check_tested(cfg: CfgNode) -> None:
 def _is_constant(name: str) -> bool:
     """Whether a test can do without a tensor: frozen norms have no ``num_batches_tracked``."""
     return name in CONSTANTS or name.endswith(".num_batches_tracked")
-
-
-def _is_added(name: str) -> bool:
-    """Whether a tensor is a style layer's."""
-    return any(f".{layer.child_name}." in name for layer in LAYERS.values())
 
 
 def _tested(state: dict[str, Tensor]) -> dict[str, Tensor]:

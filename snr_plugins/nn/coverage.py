@@ -57,8 +57,7 @@ class CoverageReport:
                 "from a plain network, wrong for testing or resuming one with SNR",
             )
         names = (key.removeprefix(prefix) for key in loaded if key.startswith(prefix))
-        children = [f".{layer.child_name}." for layer in LAYERS.values()]
-        lost = [name for name in names if name not in own and any(c in name for c in children)]
+        lost = [name for name in names if name not in own and is_added(name)]
         if lost:
             self.log(
                 logging.WARNING,
@@ -77,6 +76,11 @@ class CoverageReport:
             f"!!! PRETRAINED WEIGHTS DID NOT LOAD: the checkpoint {counts} (missing or of another "
             f"shape: {', '.join(missing[:3])}, ...); the rest starts at random. {self.hint}",
         )
+
+
+def is_added(name: str) -> bool:
+    """Whether a tensor of this name is a style layer's."""
+    return any(f".{layer.child_name}." in name for layer in LAYERS.values())
 
 
 def describe_difference(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> str | None:

@@ -1,5 +1,6 @@
 # Cityscapes to learn from, in the 13 classes that Cross-City has; its four cities, none of them
 # seen in training, to test on. Folders: data/cityscapes, data/cross_city (see docs/datasets.md).
+_base_ = "../tta_1024x512.py"
 custom_imports = dict(imports=["snr_plugins.segmentation"], allow_failed_imports=False)
 cross_city_classes = (
     "road",
@@ -30,21 +31,6 @@ test_pipeline = [
     dict(type="Resize", scale=(1024, 512), keep_ratio=True),
     dict(type="LoadLabelIds"),  # after Resize: scored at the labels' own size
     dict(type="PackSegInputs"),
-]
-tta_pipeline = [  # of test.py --tta: six scales, each flipped too
-    dict(type="LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [
-                dict(type="Resize", scale=(int(1024 * ratio), int(512 * ratio)), keep_ratio=True)
-                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-            ],
-            [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)],
-            [dict(type="LoadLabelIds")],
-            [dict(type="PackSegInputs")],
-        ],
-    ),
 ]
 train_dataloader = dict(
     batch_size=2,
