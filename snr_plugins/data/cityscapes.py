@@ -63,10 +63,9 @@ def read_cityscapes(
     Returns:
         One dict per image: ``file_name``; ``image_id``, the frame's stem, behind the city where
         two have it and followed by the condition where several were asked for, so that it is
-        unique; ``height`` and ``width``
-        in pixels; ``annotations``, a list of dicts with ``category_id`` (index into
-        ``classes``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area`` (pixels of the mask) and
-        ``iscrowd`` (0 or 1).
+        unique; ``height`` and ``width`` in pixels; ``annotations``, a list of dicts with
+        ``category_id`` (index into ``classes``), ``bbox`` [x0, y0, x1, y1] in pixels, ``area``
+        (pixels of the mask) and ``iscrowd`` (0 or 1).
 
     Raises:
         InputError: unknown condition or convention; a folder or label file is missing; the split
