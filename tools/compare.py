@@ -27,7 +27,7 @@ from pathlib import Path
 
 from arms import ARMS
 from children import LOG, run_all
-from experiments import Experiment
+from experiments import Experiment, baseline_of
 from plans import experiment_of, read_plan
 from runs import Run, runs_of
 
@@ -101,7 +101,8 @@ def compare(experiments: Sequence[Experiment], out: Path, jobs: int, threads: in
     for experiment in experiments:
         print(f"\n{experiment.name}\n")
         baseline = experiment.baselines[0] if experiment.baselines else "plain"
-        print_table([run for run in runs if run.experiment is experiment], baseline)
+        first = baseline_of(baseline, next(iter(experiment.rows)))
+        print_table([run for run in runs if run.experiment is experiment], first)
     return any(run.record["status"] == "failed" for run in runs)
 
 

@@ -39,7 +39,7 @@ class Experiment:
         name: of its folder and its table.
         config: the plain form.
         rows: word to row; the word is the arm's, with methods METHOD.ARM.
-        baselines: words of the rows that gains are over; empty for the usual ones.
+        baselines: rows that gains are over, for `baseline_of`; empty for the usual ones.
         targets: what to test on; empty for the config's own.
         title: of its table, for people.
         source: the domain that training has seen; None where all that is tested is unseen.
@@ -86,6 +86,17 @@ class Experiment:
         row = self.rows[word]
         named = [text for _, value in row.options for text in _texts(value) if "{runs}" in text]
         return [Path(str(_filled(text, row, seed, folder))) for text in named]
+
+
+def baseline_of(baseline: str, word: str) -> str:
+    """The row that the row ``word`` is compared with.
+
+    Example:
+        >>> baseline_of("source_only.{arm}", "da.snr"), baseline_of("{method}.plain", "da.snr")
+        ('source_only.snr', 'da.plain')
+    """
+    method, _, arm = word.partition(".")
+    return baseline.replace("{method}", method).replace("{arm}", arm)
 
 
 def _filled(value: object, row: Row, seed: int, folder: Path) -> object:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from experiments import baseline_of
 from shared_words import in_short
 
 from snr_plugins.results import half_width
@@ -40,9 +41,31 @@ class Mean(NamedTuple):
         return self.around is not None and abs(self.value) > self.around
 
 
-def baselines_of(record: Mapping) -> list[str]:
-    """The arms that gains are over, of those that have run."""
-    return [arm for arm in record.get("baselines") or BASELINES if finished(record, arm)]
+class Baseline(NamedTuple):
+    """What gains are over: ``of`` holds each arm that has run and the one it is compared with."""
+
+    title: str
+    of: Mapping[str, str]
+
+
+def baselines_of(record: Mapping) -> list[Baseline]:
+    """Those of the plan, or the usual ones, as far as they have run."""
+    found = []
+    for words in record.get("baselines") or BASELINES:
+        pairs = {arm: baseline_of(words, arm) for arm in arms_of(record)}
+        pairs = {arm: it for arm, it in pairs.items() if it != arm and finished(record, it)}
+        if pairs:
+            found.append(Baseline(_title(record, words, next(iter(pairs.values()))), pairs))
+    return found
+
+
+def _title(record: Mapping, words: str, arm: str) -> str:
+    """Of a baseline: the arm's, or what its ``words`` leave open."""
+    title = record["arms"][arm]["title"]
+    method, _, form = title.partition(": ")  # as tools/plans.py writes it
+    if "{arm}" in words:
+        return f"{method}, the same arm"
+    return f"{form}, the same method" if "{method}" in words else title
 
 
 def domains_of(record: Mapping) -> list[str]:
@@ -55,17 +78,31 @@ def unseen_of(record: Mapping) -> list[str]:
     return [domain for domain in record["domains"] if domain != record["source"]]
 
 
+def targets_of(record: Mapping) -> dict[str, Mapping]:
+    """Datasets that arms were adapted to, without labels, and what the stamps say of them."""
+    runs = [run for arm in record["arms"] for run in finished(record, arm)]
+    said = [run.get("adaptation", {}).get(d) for run in runs for d in unseen_of(record)]
+    return {adaptation["target"]: adaptation for adaptation in said if adaptation}
+
+
+def word_for_unseen(record: Mapping) -> str:
+    """What a table calls the domains that are not the source: adapted to, they were not unseen."""
+    return "unlabelled" if targets_of(record) else "unseen"
+
+
 def short_names(record: Mapping) -> dict[str, str]:
     """Domains as a reader wants them, without the words that all share at either end.
 
     Example:
-        >>> record = {"domains": ["city_clear_val", "city_foggy_beta_0.02_val"]}
+        >>> domains = ["city_clear_val", "city_foggy_beta_0.02_val"]
+        >>> record = {"domains": domains, "source": None, "arms": {}}
         >>> list(short_names(record).values())
         ['clear', 'foggy beta 0.02', 'mean of the unseen']
     """
     domains = record["domains"]
     short = [name.replace("_", " ") for name in in_short(domains)]
-    return {**dict(zip(domains, short, strict=True)), UNSEEN: UNSEEN}
+    mean = UNSEEN.replace("unseen", word_for_unseen(record))
+    return {**dict(zip(domains, short, strict=True)), UNSEEN: mean}
 
 
 def finished(record: Mapping, arm: str) -> list[dict]:

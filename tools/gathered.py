@@ -12,7 +12,7 @@ from typing import Any
 
 from curves import read_curves
 from experiments import Experiment
-from records import neutral
+from records import BY_DOMAIN, neutral
 from runs import Run
 
 from snr_plugins.errors import InputError
@@ -144,7 +144,8 @@ def _kept_before(run: Run, earlier: Mapping[str, Mapping], shared: dict[str, Any
     _check_alike(run, found, shared)
     here = {
         key: {name: old[key][name] for name in domains if name in old[key]}
-        for key in ("scores", "classes", "distances")
+        for key in BY_DOMAIN
+        if key in old
     }
     versions = old.get("versions", record["versions"])
     rest = {key: value for key, value in old.items() if key != "versions"}
@@ -192,8 +193,11 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
     _check_alike(run, found, shared)
     classes: dict[str, dict] = {}
     distances: dict[str, dict] = {}
+    adaptation: dict[str, dict] = {}
     for stamp in stamps:
         classes |= class_scores(stamp)
+        if "adaptation" in stamp:
+            adaptation |= dict.fromkeys(stamp["domains"], stamp["adaptation"])
         distances |= {name: d for name, d in stamp.get("style_distance", {}).items() if d}
     weights = last["checkpoint"]
     return {
@@ -203,6 +207,7 @@ def _scored(run: Run, shared: dict[str, Any]) -> dict:
         "scores": domains,
         "classes": {name: classes[name] for name in domains if classes.get(name)},
         "distances": {name: distances[name] for name in domains if name in distances},
+        **({"adaptation": adaptation} if adaptation else {}),
         "curves": read_curves(run.folder),
         **_other_versions(found["versions"], shared),
     }

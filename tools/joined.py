@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from figures import mean_curve, number, unseen_of
+from records import BY_DOMAIN
 
 from snr_plugins.errors import InputError
 
@@ -87,9 +88,9 @@ def _run(parts: Sequence[Mapping], runs: Sequence[Mapping]) -> dict:
             domain: run[key][domain]
             for part, run in zip(parts, runs, strict=True)
             for domain in unseen_of(part)
-            if domain in run[key]
+            if domain in run.get(key, {})
         }
-        for key in ("scores", "classes", "distances")
+        for key in BY_DOMAIN
     }
     if source is not None:
         of_source = [run["scores"][source] for run in runs]

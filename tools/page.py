@@ -24,6 +24,7 @@ from figures import (
     scores,
     short_names,
     spread,
+    word_for_unseen,
 )
 from markupsafe import Markup
 
@@ -57,15 +58,13 @@ def _view(record: Mapping, colours: Mapping[str, int]) -> dict:
         "record": record,
         "nan": tables.NAN if any("nan" in mean for _, row in rows for mean, _ in row) else "",
         "short": short,
+        "seen_by": tables.seen_by(record),
+        "unseen": word_for_unseen(record),
         "legend": [(title, colours[arm]) for arm, title in arms_of(record).items()],
         "scores": _scores(record, domains, colours),
         "gains": [
-            {
-                "title": arms[baseline]["title"],
-                "panels": _gains(record, baseline, domains, colours),
-            }
-            for baseline in baselines_of(record)
-            if len(arms_of(record)) > 1
+            {"title": title, "panels": _gains(record, of, domains, colours)}
+            for title, of in baselines_of(record)
         ],
         "table": rows,
         "drops": _drops(record, domains),
@@ -98,15 +97,14 @@ def _scores(record: Mapping, domains: Sequence[str], colours: Mapping[str, int])
 
 
 def _gains(
-    record: Mapping, baseline: str, domains: Sequence[str], colours: Mapping[str, int]
+    record: Mapping, of: Mapping[str, str], domains: Sequence[str], colours: Mapping[str, int]
 ) -> list:
-    """(domain, chart) of the gains over ``baseline``, all on one scale."""
-    short = short_names(record)
+    """(domain, chart) of the gains of arms over the ones they belong to, all on one scale."""
+    short, titles = short_names(record), arms_of(record)
     panels = {
         domain: [
-            (title, colours[word], gain(record, word, baseline, domain))
-            for word, title in arms_of(record).items()
-            if word != baseline
+            (titles[word], colours[word], gain(record, word, baseline, domain))
+            for word, baseline in of.items()
         ]
         for domain in domains
     }

@@ -20,11 +20,13 @@ and an arm, such as ``da.snr``, and every method has each of the arms::
       source_only:
       da: {config: a_da.yaml, options: {MODEL.WEIGHTS: "{runs}/a/{arm}_{seed}/b.pth"}}
     shared: {city_boxes: [source_only.plain, source_only.snr]}
-    baselines: [source_only.plain, source_only.snr]    # gains are over these; left out: the usual
+    baselines: ["source_only.{arm}", "{method}.plain"]   # gains are over these; left out: the usual
 
-A method without a config has the experiment's, and its options come after the experiment's. In
-options ``{runs}`` is the folder of all experiments, and ``{arm}`` and ``{seed}`` are the run's: so
-one run starts from what another has left, and waits for it.
+In baselines ``{arm}`` and ``{method}`` are those of the row whose gain it is: ``da.snr`` is
+compared with ``source_only.snr`` and with ``da.plain``. A method without a config has the
+experiment's, and its options come after the experiment's. In options ``{runs}`` is the folder of
+all experiments, and ``{arm}`` and ``{seed}`` are the run's: so one run starts from what another has
+left, and waits for it.
 
 An arm with seeds of its own is written ``snr_static: [1, 2, 3]`` in a mapping of arms; one without,
 ``snr:``, takes ``seeds``. The targets are datasets for DATASETS.TEST in Detectron2; in
@@ -43,7 +45,7 @@ from typing import Any
 
 import yaml
 from arms import Overrides, config_of, find_arm
-from experiments import Experiment, Row
+from experiments import Experiment, Row, baseline_of
 
 from snr_plugins.configs import config_path
 from snr_plugins.errors import InputError
@@ -130,9 +132,10 @@ def _experiment(where: str, entry: Mapping[Any, Any], folder: Path) -> Experimen
         if not form.is_file():
             raise InputError(f"{where}arm {word} needs {form}, the SNR form of {row.config.name}")
     baselines = _words_of(where, "baselines", entry)
-    unknown = [word for word in baselines if word not in rows]
-    if unknown:
-        raise InputError(f"{where}baselines: there is no {unknown[0]} among {', '.join(rows)}")
+    for baseline in baselines:
+        unknown = [one for word in rows if (one := baseline_of(baseline, word)) not in rows]
+        if unknown:
+            raise InputError(f"{where}baselines: there is no {unknown[0]} among {', '.join(rows)}")
     return Experiment(
         name=entry["name"],
         config=config,

@@ -11,8 +11,9 @@ Kept is, for each arm and seed, what a reader compares, or needs to run it again
 
 A run has ``seed``, ``status`` ("finished" or "failed", with ``error``), ``command``, ``commit``,
 ``seconds`` and, once finished, ``checkpoint`` (its SHA-256 and iteration), ``scores`` by domain,
-``classes`` by domain and class, ``distances`` by domain and layer, and ``curves``: ``loss`` and
-each stage's entropies over ``iterations``. Scores are in percent; null is not a number.
+``classes`` by domain and class, ``distances`` by domain and layer, ``curves``: ``loss`` and each
+stage's entropies over ``iterations``, and, of what was adapted, ``adaptation`` by domain: what the
+stamp says of it. Scores are in percent; null is not a number.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from runs import ROOT
 from snr_plugins.data.files import write_whole
 from snr_plugins.errors import InputError
 
+BY_DOMAIN = ("scores", "classes", "distances", "adaptation")  # what a kept run has of each
 RECORDS = ROOT / "benchmarks" / "results" / "comparisons"
 # A path from the root of a machine: not what follows a name, a dot or a scheme, as in a/b or ://
 PATH = re.compile(r"(?<![\w.~:/])/(?:[^\s/'\"\],;:]+/)*[^\s/'\"\],;:]+")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from figures import (
     Mean,
@@ -25,6 +25,8 @@ from figures import (
     scores,
     short_names,
     spread,
+    targets_of,
+    word_for_unseen,
 )
 
 from snr_plugins.errors import InputError
@@ -32,11 +34,6 @@ from snr_plugins.errors import InputError
 NAN = (
     "nan: not a number. The evaluator has no AP50 where not a single box was found, and a class no "
     "score where the domain has none of it; such a seed makes its mean nan too."
-)
-
-JOINED = (
-    " Each unseen domain is that of the runs which held it out; what was seen is the mean of these "
-    "runs."
 )
 
 
@@ -75,33 +72,32 @@ def comparison(record: Mapping) -> str:
     source = record["source"]
     metric = record["metric"]
     others = [short[d] for d in record["domains"] if d != source]
-    seen = f"Seen in training: {short[source]}" if source else "Seen in training: none of these"
+    unseen = word_for_unseen(record)
     parts = [
-        f"{metric}, in percent: mean ± standard deviation over seeds (their number). {seen}; "
-        f"unseen: {', '.join(others) or 'none'}.{JOINED if 'parts' in record else ''}",
-        table(record, metric, domains, lambda arm, d: _score(record, arm, d), all_arms=True),
+        f"{metric}, in percent: mean ± standard deviation over seeds (their number). "
+        f"{seen_by(record)}{_joined(record)}",
+        table(record, metric, record["arms"], domains, lambda arm, d: _score(record, arm, d)),
     ]
-    for baseline in baselines_of(record):
-        if len(arms_of(record)) > 1:
-            title = record["arms"][baseline]["title"]
-            parts += [
-                f"Gain over {title}, paired by the seeds that both have, with the 95 % interval of "
-                "Student's t (number of pairs); bold where that leaves zero out:",
-                table(
-                    record,
-                    f"over {title}",
-                    domains,
-                    lambda arm, d, baseline=baseline: _signed(gain(record, arm, baseline, d)),
-                    leave_out=(baseline,),
-                ),
-            ]
+    for title, of in baselines_of(record):
+        parts += [
+            f"Gain over {title}, paired by the seeds that both have, with the 95 % interval of "
+            "Student's t (number of pairs); bold where that leaves zero out:",
+            table(
+                record,
+                f"over {title}",
+                of,
+                domains,
+                lambda arm, d, of=of: _signed(gain(record, arm, of[arm], d)),
+            ),
+        ]
     if source and others:
         parts += [
-            f"From {short[source]} to each unseen domain, paired within each run, with the same "
+            f"From {short[source]} to each {unseen} domain, paired within each run, with the same "
             "interval:",
             table(
                 record,
                 f"from {short[source]}",
+                arms_of(record),
                 [domain for domain in domains if domain != source],
                 lambda arm, domain: _signed(drop(record, arm, domain), bold=False),
             ),
@@ -113,23 +109,43 @@ def comparison(record: Mapping) -> str:
     return f"{text}\n\n{_origin(record)}"
 
 
+def seen_by(record: Mapping) -> str:
+    """What training has seen, with its labels or without, in sentences."""
+    short, source, unseen = short_names(record), record["source"], word_for_unseen(record)
+    others = [short[d] for d in record["domains"] if d != source]
+    targets = [
+        f"{name} ({said['target_images']} images, {said['test_images_among_them'] or 'none'} of "
+        "them tested)"
+        for name, said in targets_of(record).items()
+    ]
+    return (
+        f"{'Labelled' if targets else 'Seen'} in training: "
+        f"{short[source] if source else 'none of these'}; {unseen}: {', '.join(others) or 'none'}."
+        + (f" What adapts was trained on, without labels: {', '.join(targets)}." if targets else "")
+    )
+
+
+def _joined(record: Mapping) -> str:
+    """Of a table of several comparisons: which of their runs a column is of."""
+    if "parts" not in record:
+        return ""
+    mean = ""
+    if record["source"]:
+        mean = f", {short_names(record)[record['source']]} is the mean over them"
+    return f" Each {word_for_unseen(record)} domain has runs of its own{mean}."
+
+
 def table(
     record: Mapping,
     corner: str,
+    arms: Iterable[str],
     domains: Sequence[str],
     cell: Callable[[str, str], str],
-    leave_out: Sequence[str] = (),
-    all_arms: bool = False,
 ) -> str:
-    """A row for each arm that has finished, or for all of them, and a column for each domain."""
+    """A row for each arm and a column for each domain."""
     short = short_names(record)
-    arms = {arm: content["title"] for arm, content in record["arms"].items()}
-    if not all_arms:
-        arms = arms_of(record)
     rows = [
-        [title, *(cell(arm, domain) for domain in domains)]
-        for arm, title in arms.items()
-        if arm not in leave_out
+        [record["arms"][arm]["title"], *(cell(arm, domain) for domain in domains)] for arm in arms
     ]
     return rows_of([corner, *(short[domain] for domain in domains)], rows)
 

@@ -308,7 +308,7 @@ def test_a_method_starts_from_what_another_has_left(tmp_path):
         "seeds": [1],
         "options": {key: yaml.safe_load(value) for key, value in pairs if "seed" not in key},
         "methods": {"further": {"options": {"load_from": left}}, "source_only": {}},
-        "baselines": ["source_only.plain"],
+        "baselines": ["source_only.{arm}"],
     }
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     words = [sys.executable, TOOL, tmp_path / "plan.yaml", "--jobs", "2", "--out", tmp_path / "out"]

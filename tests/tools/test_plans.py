@@ -86,7 +86,7 @@ methods:
     config: detection/faster_rcnn_thin_R_50_FPN_synthetic_city_to_foggy_da.yaml
     title: adversarial
     options: {MODEL.WEIGHTS: "{runs}/base/{arm}_{seed}/model_final.pth"}
-baselines: [source_only.snr]
+baselines: ["source_only.{arm}", "{method}.plain"]
 """
 
 
@@ -183,6 +183,8 @@ def test_a_config_is_sought_beside_the_plan(tmp_path, monkeypatch):
         (GOOD + "shared: {base: [dsu]}\n", "shared: there is no dsu among plain, snr"),
         (GOOD + "methods: {da: }\nshared: {b: [snr]}\n", "there is no snr among da.plain, da.snr"),
         (GOOD + "baselines: [instance_norm]\n", "there is no instance_norm among plain, snr"),
+        (GOOD + "methods: {da: }\nbaselines: ['b.{arm}']\n", "no b.plain among da.plain, da.snr"),
+        (GOOD + "baselines: ['{method}.plain']\n", "there is no plain.plain among plain, snr"),
         (
             f"- {{name: a, config: {BOXES}, arms: [plain], seeds: [1]}}\n" * 2,
             "plan.yaml: two experiments have the name a; give one another name",
