@@ -21,6 +21,7 @@ from torch import nn
 from snr_plugins.data.output import name_last_checkpoint, naming_disk_faults, sole_user
 from snr_plugins.errors import InputError, sentence_in
 from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
+from snr_plugins.openmmlab.classes import SameClassesHook, check_classes
 from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
 
 GO_ON = "mend the disk or folder and go on with --resume"
@@ -133,14 +134,12 @@ def _start_anew_or_go_on(cfg: Config) -> None:
 def _train_or_test(cfg: Config, eval_only: bool) -> None:
     checkpoint = find_checkpoint(cfg)
     runner = Runner.from_cfg(cfg)
-    check_class_count(runner, "test" if eval_only else "train")
-    if not eval_only:
-        _check_end(runner)
-        if runner.val_loop is not None:
-            check_class_count(runner, "val")
+    check_classes(runner, eval_only)
     if eval_only:
+        runner.register_hook(SameClassesHook())
         runner.test()
     else:
+        _check_end(runner)
         if cfg.resume and checkpoint:
             runner.register_hook(SameModelHook())
             _forget_start_weights(runner.model)
@@ -230,26 +229,6 @@ def _check_end(runner: Runner) -> None:
             f"train_cfg counts epochs, and {type(loop.dataloader.sampler).__name__} has no end: "
             "set train_cfg=dict(type='IterBasedTrainLoop', max_iters=..., val_interval=...)"
         )
-
-
-def check_class_count(runner: Runner, phase: str) -> None:
-    """Compare every head's classes with those of the ``phase``'s dataset.
-
-    Raises:
-        InputError: the numbers differ.
-    """
-    loop = {"train": "train_loop", "val": "val_loop", "test": "test_loop"}[phase]
-    classes = getattr(runner, loop).dataloader.dataset.metainfo.get("classes")
-    model = getattr(runner.model, "module", runner.model)
-    for name, head in model.named_modules():
-        # the heads of all OpenMMLab packages have both, and no base class in common that says so
-        is_head = "head" in name and hasattr(head, "loss")
-        count = getattr(head, "num_classes", None) if is_head else None
-        if classes and count not in (None, len(classes)):
-            raise InputError(
-                f"model.{name}.num_classes is {count} but {phase}_dataloader's dataset "
-                f"has {len(classes)} classes; set it to {len(classes)}"
-            )
 
 
 def bad_input(error: Exception) -> str | None:

@@ -61,6 +61,42 @@ def test_classes_of_the_validation_are_the_networks(streets, tmp_path, capfd):
     assert "num_classes is 2 but val_dataloader's dataset has 11 classes" in sentence
 
 
+ORDER = "building,sky,pole,road,pavement,tree,sign,fence,car,pedestrian,bicyclist"  # first sky
+
+
+def in_order(loader, *parts):
+    return tuple(f"{loader}_dataloader.dataset.{part}metainfo.classes=[{ORDER}]" for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [(in_order("train", ""), "sky"), (in_order("val", "datasets.0.", "datasets.1."), "building")],
+)
+def test_classes_of_the_validation_have_the_numbers_of_training(
+    streets, tmp_path, capfd, options, name
+):
+    """As many in another order: nothing would fail, and each be scored as another."""
+    argv = [camvid_config("fcn"), "--work-dir", tmp_path, "--cfg-options"]
+    sentence = sentence_of(capfd, *argv, *small_network(streets), *options)
+    assert (
+        f"val_dataloader's dataset has '{name}' as its class 0, and training as 1: give both "
+        "datasets the same metainfo.classes"
+    ) in sentence
+
+
+def test_classes_of_a_test_have_the_numbers_of_the_checkpoint(streets, tmp_path, capfd):
+    argv = [str(camvid_config("fcn")), "--work-dir", str(tmp_path)]
+    main([*argv, "--cfg-options", *small_network(streets)])
+    words = ["--eval-only", "--cfg-options", *small_network(streets)]
+    main([*argv, *words])
+    options = in_order("test", "datasets.0.", "datasets.1.")
+    sentence = sentence_of(capfd, *argv, *words, *options)
+    assert (
+        "test_dataloader's dataset has 'building' as its class 0, and the checkpoint's training as "
+        "1: give both datasets the same metainfo.classes"
+    ) in sentence
+
+
 def test_epochs_of_a_sampler_without_end(streets, tmp_path, capfd):
     config = tmp_path / "epochs.py"
     config.write_text(
