@@ -149,6 +149,24 @@ def test_datasets_are_found_by_their_folder(tmp_path, monkeypatch):
     assert "cityscapes" in missing.text and "kitti" not in missing.text
 
 
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_a_python_without_pip_is_mended_by_uv(tmp_path, has_pip):
+    """The doctor of a Python that has nothing: what it says to write is for that Python."""
+    site = tmp_path / "site"
+    (site / "pip" if has_pip else site).mkdir(parents=True)
+    code = f"""
+import sys
+sys.path[:] = [p for p in sys.path if "site-packages" not in p] + [{str(site)!r}]
+from snr_plugins.doctor.__main__ import where_pip_goes
+print(where_pip_goes(["write to us"]))
+print(where_pip_goes(["write to us", "pip install torch"]))
+"""
+    done = subprocess.run([sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    hint = f"uv pip install --python {sys.executable} for pip install"
+    assert done.stdout.splitlines()[0] == "" and (hint in done.stdout) is not has_pip
+
+
 def test_runs_on_this_stack(tmp_path):
     """Everything for real; a framework that is not installed is a note."""
     done = subprocess.run([sys.executable, ROOT / "tools/doctor.py"], cwd=tmp_path,

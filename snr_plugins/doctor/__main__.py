@@ -10,8 +10,10 @@ package cannot work; what is merely absent is a note.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from snr_plugins.doctor import probes
 from snr_plugins.doctor.probes import Finding
@@ -32,15 +34,29 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     broken = 0
+    mends: list[str] = []
     for found in report():
         print(f"{found.level:6}  {found.text}")
         if found.mend:
             print(f"        mend: {found.mend}")
+            mends.append(found.mend)
         broken += found.level == probes.BROKEN
         sys.stdout.flush()
     if broken:
         print(f"\n{broken} broken: snr_plugins cannot work here until that is mended")
+    if hint := where_pip_goes(mends):
+        print(f"\n{hint}")
     return int(broken > 0)
+
+
+def where_pip_goes(mends: Sequence[str]) -> str:
+    """A Python without pip, as uv makes it: the shell's ``pip`` would mend another."""
+    if not any("pip " in mend for mend in mends) or importlib.util.find_spec("pip"):
+        return ""
+    return (
+        "This Python has no pip, and the shell's would change another one: write\n"
+        f"uv pip install --python {shlex.quote(sys.executable)} for pip install"
+    )
 
 
 if __name__ == "__main__":
