@@ -62,7 +62,7 @@ def baselines_of(record: Mapping) -> list[Baseline]:
 def _title(record: Mapping, words: str, arm: str) -> str:
     """Of a baseline: the arm's, or what its ``words`` leave open."""
     title = record["arms"][arm]["title"]
-    method, _, form = title.partition(": ")  # as tools/plans.py writes it
+    method, _, form = title.rpartition(": ")  # as tools/plans.py writes it; no arm's has a colon
     if "{arm}" in words:
         return f"{method}, the same arm"
     return f"{form}, the same method" if "{method}" in words else title

@@ -41,8 +41,8 @@ class SameClassesHook(Hook):
 
 def _classes(runner: Runner, phase: str) -> Sequence[str]:
     """Of the ``phase``'s dataset, by their numbers; empty where it does not say."""
-    loop = {"train": "train_loop", "val": "val_loop", "test": "test_loop"}[phase]
-    return getattr(runner, loop).dataloader.dataset.metainfo.get("classes") or ()
+    loop = getattr(runner, f"{phase}_loop")
+    return loop.dataloader.dataset.metainfo.get("classes") or ()
 
 
 def _check_numbers(
