@@ -75,7 +75,7 @@ def comparison(record: Mapping) -> str:
     unseen = word_for_unseen(record)
     parts = [
         f"{metric}, in percent: mean ± standard deviation over seeds (their number). "
-        f"{seen_by(record)}{_joined(record)}",
+        f"{seen_by(record)}",
         table(record, metric, record["arms"], domains, lambda arm, d: _score(record, arm, d)),
     ]
     for title, of in baselines_of(record):
@@ -122,6 +122,7 @@ def seen_by(record: Mapping) -> str:
         f"{'Labelled' if targets else 'Seen'} in training: "
         f"{short[source] if source else 'none of these'}; {unseen}: {', '.join(others) or 'none'}."
         + (f" What adapts was trained on, without labels: {', '.join(targets)}." if targets else "")
+        + _joined(record)
     )
 
 
