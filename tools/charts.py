@@ -7,6 +7,7 @@ Each is 340 units wide, so that one fits a phone and a grid of them a desk. Colo
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -14,6 +15,7 @@ from figures import Mean
 
 WIDTH = 340
 ROW = 34  # a label, and its mark below
+LINE, LETTERS = 14, 40  # a label's further lines, and what one of them holds beside the value
 MARGIN = 8
 COLOURS = 10
 Row = tuple[str, int, Mean | None]  # label, colour, value
@@ -50,7 +52,7 @@ def gains(rows: Sequence[Row], low: float, high: float) -> str:
         return "".join(parts)
 
     # beside the marks alone: the labels are written across
-    line = "".join(f"M{zero:.1f} {index * ROW + 16}v13" for index in range(len(rows)))
+    line = "".join(f"M{zero:.1f} {top + 16}v13" for _, top in _places(rows))
     return _rows(rows, mark, signed=True, behind=f'<path class="axis" d="{line}"/>')
 
 
@@ -103,9 +105,11 @@ def _rows(
     rows: Sequence[Row], mark: Callable[[Mean, float], str], signed: bool, behind: str = ""
 ) -> str:
     parts = [behind]
-    for index, (label, colour, mean) in enumerate(rows):
-        top = index * ROW
-        parts.append(f'<text x="{MARGIN}" y="{top + 13}">{escape(label)}</text>')
+    end = 2
+    for (label, colour, mean), (of_label, top) in zip(rows, _places(rows), strict=True):
+        for above, line in enumerate(reversed(of_label)):
+            y = top + 13 - above * LINE
+            parts.append(f'<text x="{MARGIN}" y="{y}">{escape(line)}</text>')
         form, nothing = ("+.1f", "no pair") if signed else (".1f", "failed")
         written = mean.shown(form) if mean else nothing
         parts.append(
@@ -117,7 +121,19 @@ def _rows(
                 f'<g class="c{colour % COLOURS}"><title>{escape(label)}: {written}, '
                 f"{mean.count} seeds</title>{mark(mean, top + 18)}</g>"
             )
-    return _svg(len(rows) * ROW + 2, "".join(parts))
+        end = top + ROW + 2
+    return _svg(end, "".join(parts))
+
+
+def _places(rows: Sequence[Row]) -> list[tuple[list[str], int]]:
+    """Of each row its label in lines, and the top of the last, beside which the value stands."""
+    places, top = [], 0
+    for label, *_ in rows:
+        wrapped = textwrap.wrap(label, LETTERS)
+        top += (len(wrapped) - 1) * LINE
+        places.append((wrapped, top))
+        top += ROW
+    return places
 
 
 def _share(value: float, low: float, high: float) -> float:
