@@ -14,15 +14,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_distributed
-from mmengine.model import PretrainedInit
 from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
-from torch import nn
 
 from snr_plugins.data.output import name_last_checkpoint, naming_disk_faults, sole_user
 from snr_plugins.errors import InputError, sentence_in
 from snr_plugins.openmmlab.checkpoints import SameModelHook, find_checkpoint
 from snr_plugins.openmmlab.classes import SameClassesHook, check_classes
 from snr_plugins.openmmlab.domain_turns import DomainTurnsSampler
+from snr_plugins.openmmlab.start_weights import forget_start_weights, refuse_foreign_weights
 
 GO_ON = "mend the disk or folder and go on with --resume"
 # What OpenMMLab's launchers read beside what is MMEngine's runner's
@@ -142,20 +141,9 @@ def _train_or_test(cfg: Config, eval_only: bool) -> None:
         _check_end(runner)
         if cfg.resume and checkpoint:
             runner.register_hook(SameModelHook())
-            _forget_start_weights(runner.model)
+            forget_start_weights(runner.model)
+        refuse_foreign_weights(runner.model)
         runner.train()
-
-
-def _forget_start_weights(model: nn.Module) -> None:
-    """The checkpoint holds all weights: those of before training need not be there any more.
-
-    Read first, as MMEngine does, they would be reported to lack what was trained since.
-    """
-    for module in model.modules():
-        init_cfg = getattr(module, "init_cfg", None)
-        configs = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
-        if any(config.get("type") in ("Pretrained", PretrainedInit) for config in configs):
-            module.init_cfg = None  # type: ignore[assignment]  # of MMEngine's BaseModule
 
 
 def load_config(path: str, overrides: dict[str, object] | None = None) -> Config:

@@ -6,7 +6,12 @@ import torch
 from snr_plugins.openmmlab.launch import _parse, main
 from tests import mmseg_bases
 from tests.end_to_end.conftest import ROOT
-from tests.segmentation.streets import camvid_config, small_network, write_two_colour_streets
+from tests.segmentation.streets import (
+    CONFIGS,
+    camvid_config,
+    small_network,
+    write_two_colour_streets,
+)
 
 if not mmseg_bases.are_found():
     pytest.skip(mmseg_bases.REASON, allow_module_level=True)
@@ -50,6 +55,20 @@ def test_wrong_option(streets, tmp_path, capfd, option, expected):
     sentence = sentence_of(capfd, *argv)
     assert expected in sentence
     assert "class `" not in sentence  # what MMEngine's registry puts before it
+
+
+@pytest.mark.parametrize("config", ["fcn_thin_r50_camvid.py", "fcn_thin_r50_camvid_snr.py"])
+def test_start_weights_that_fit_nothing(streets, tmp_path, capfd, config):
+    """A whole model's checkpoint for the backbone alone: MMEngine would train random weights."""
+    argv = [str(CONFIGS / config), "--work-dir", str(tmp_path), "--cfg-options"]
+    main([*argv, *small_network(streets)])
+    whole = tmp_path / "iter_2.pth"
+    options = [option for option in small_network(streets) if "init_cfg" not in option]
+    argv += [*options, f"model.backbone.init_cfg.checkpoint={whole}"]
+    sentence = sentence_of(capfd, *argv)
+    assert f"{whole} fits no tensor of " in sentence
+    assert "it has backbone.conv1.weight, ..., and wanted are conv1.weight, ...;" in sentence
+    main([*argv, "model.backbone.init_cfg.prefix=backbone."])
 
 
 def test_classes_of_the_validation_are_the_networks(streets, tmp_path, capfd):
