@@ -49,7 +49,7 @@ class CoverageReport:
         layers = find_layers(backbone)
         ours = tuple(f"{name}." for name in layers)
         own = backbone.state_dict()
-        new = [k for k in own if k.startswith(ours) and not _fits(loaded, prefix + k, own[k])]
+        new = [k for k in own if k.startswith(ours) and not fits(loaded, prefix + k, own[k])]
         if new:
             self.log(
                 logging.WARNING,
@@ -65,7 +65,7 @@ class CoverageReport:
                 "lacks; use the config that it was trained with",
             )
         wanted = [k for k in own if not k.startswith(ours) and not k.endswith(self.ignored)]
-        missing = [key for key in wanted if not _fits(loaded, prefix + key, own[key])]
+        missing = [key for key in wanted if not fits(loaded, prefix + key, own[key])]
         covered = len(wanted) - len(missing)
         counts = f"covers {covered} of the backbone's {len(wanted)} tensors"
         if covered >= ENOUGH * len(wanted):
@@ -101,5 +101,6 @@ def describe_difference(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) 
     return None
 
 
-def _fits(loaded: dict[str, Tensor], key: str, own: Tensor) -> bool:
+def fits(loaded: Mapping[str, Tensor], key: str, own: Tensor) -> bool:
+    """Whether a tensor of this name was loaded, in the shape of the network's own."""
     return key in loaded and loaded[key].shape == own.shape

@@ -8,6 +8,7 @@ from mmengine.model import PretrainedInit
 from torch import Tensor, nn
 
 from snr_plugins.errors import InputError
+from snr_plugins.nn.coverage import fits
 
 
 def refuse_foreign_weights(model: nn.Module) -> None:
@@ -17,7 +18,7 @@ def refuse_foreign_weights(model: nn.Module) -> None:
     networks too, which have no report of what was covered (``nn/coverage.py``).
     """
     for module, init_cfg in _pretrained(model):
-        refuse = _Refusal(init_cfg["checkpoint"])
+        refuse = _Refusal(init_cfg.get("checkpoint"))
         # with_module: see nn/coverage.py
         module._register_load_state_dict_pre_hook(refuse, with_module=True)
 
@@ -42,7 +43,7 @@ def _pretrained(model: nn.Module) -> Iterator[tuple[nn.Module, Mapping]]:
 class _Refusal:
     """A hook of the module; no closure, so that the model can be pickled and copied."""
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str | None) -> None:
         self.checkpoint = checkpoint
 
     def __call__(
@@ -50,7 +51,7 @@ class _Refusal:
     ) -> None:
         own = module.state_dict()
         # with a prefix it is a checkpoint of the whole model that is read
-        if prefix or any(key in own and own[key].shape == loaded[key].shape for key in loaded):
+        if prefix or any(fits(loaded, key, tensor) for key, tensor in own.items()):
             return
         raise InputError(
             f"{self.checkpoint} fits no tensor of {type(module).__name__}: it has "
